@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private keys, wherever they live. A key is named by a URI:
+ *
+ *	file:/path/to/key.pem		PKCS#8 PEM, mode 0600
+ *	tpm2:/path/to/key.pem		TSS2 PRIVATE KEY PEM: usable only inside the TPM that made
+ *it pkcs11:token=…;object=…		RFC 7512; the PIN comes from pin-source=file:…, never the
+ *URI
+ *
+ * The last two never give the private half away. OpenSSL's providers are
+ * loaded on first use of a scheme; who uses file: keys only loads nothing.
+ */
+#pragma once
+
+#include "base/slice.h"
+
+struct lk_key; /* opaque, reference counted */
+
+enum lk_key_type {
+	LK_KEY_P256, /* the default everywhere */
+	LK_KEY_P384,
+	LK_KEY_ED25519,
+	LK_KEY_RSA3072,
+	LK_KEY_TYPE_COUNT
+};
+
+enum lk_key_place { LK_KEY_IN_FILE, LK_KEY_IN_TPM2, LK_KEY_IN_PKCS11, LK_KEY_PLACE_COUNT };
+
+#define LK_KEY_URI_MAX 512
+
+const char *lk_key_type_name(enum lk_key_type type); /* "P-256" */
+LK_RESULT lk_key_type_by_name(const char *name, enum lk_key_type *ret, struct lk_err *e);
+const char *lk_key_place_name(enum lk_key_place place); /* "file", "tpm2", "pkcs11" */
+
+/* Which kind of place a URI names, without opening it. LK_R_KEY_URI when none. */
+LK_RESULT lk_key_place_of(const char *uri, enum lk_key_place *ret, struct lk_err *e);
+
+/* Makes a key at a place that has none yet (else LK_R_FILE_EXISTS / LK_R_KEY_STORE). Durable on
+ * return. Caller frees. */
+LK_RESULT lk_key_generate(
+	const char *uri, enum lk_key_type type, struct lk_key **ret, struct lk_err *e);
+/* Opens an existing key. Caller frees. */
+LK_RESULT lk_key_load(const char *uri, struct lk_key **ret, struct lk_err *e);
+/* Destroys the key at its place; none there is no error. */
+LK_RESULT lk_key_destroy(const char *uri, struct lk_err *e);
+/* A key that lives in this process's memory only. Caller frees. */
+LK_RESULT lk_key_ephemeral(enum lk_key_type type, struct lk_key **ret, struct lk_err *e);
+
+struct lk_key *lk_key_ref(struct lk_key *key);
+struct lk_key *lk_key_free(struct lk_key *key); /* returns NULL; takes NULL */
+LK_DEFINE_CLEANUP(struct lk_key *, lk_key_free);
+
+enum lk_key_type lk_key_type(const struct lk_key *key);
+enum lk_key_place lk_key_place(const struct lk_key *key);
+struct evp_pkey_st *lk_key_evp(const struct lk_key *key); /* borrowed; for crypto/ and tests */
+struct lk_slice lk_key_spki(const struct lk_key *key);    /* DER SubjectPublicKeyInfo; borrowed */
+
+/* DER signature over in, with the digest that belongs to the key's type. Appends to out. */
+LK_RESULT lk_key_sign(
+	const struct lk_key *key, struct lk_slice in, struct lk_buf *out, struct lk_err *e);
