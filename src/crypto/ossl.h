@@ -57,6 +57,13 @@ lk_x509_stackp(STACK_OF(X509) * *pp)
 	sk_X509_pop_free(*pp, X509_free);
 }
 
+/* Frees a stack whose members somebody else owns. */
+static inline void
+lk_x509_listp(STACK_OF(X509) **pp)
+{
+	sk_X509_free(*pp);
+}
+
 /* Fails with `reason`; the message is fmt, then what OpenSSL's queue said. Leaves it empty. */
 void lk_err_set_ossl(struct lk_err *e, enum lk_reason reason, const char *fmt, ...) LK_PRINTF(3, 4);
 #define lk_fail_ossl(e, reason, ...)                                                               \

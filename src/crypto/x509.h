@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <openssl/types.h>
+
 #include "base/slice.h"
 #include "base/time.h"
 #include "crypto/key.h"
@@ -27,12 +29,12 @@ struct lk_cert; /* opaque, immutable, reference counted */
 /* One DER certificate and nothing behind it. Caller frees. */
 LK_RESULT lk_cert_parse(struct lk_slice der, struct lk_cert **ret, struct lk_err *e);
 /* Takes a reference on an X509 that OpenSSL owns. Caller frees. */
-LK_RESULT lk_cert_from_x509(struct x509_st *x, struct lk_cert **ret, struct lk_err *e);
+LK_RESULT lk_cert_from_x509(X509 *x, struct lk_cert **ret, struct lk_err *e);
 struct lk_cert *lk_cert_ref(struct lk_cert *c);
 struct lk_cert *lk_cert_free(struct lk_cert *c);
 LK_DEFINE_CLEANUP(struct lk_cert *, lk_cert_free);
 
-struct x509_st *lk_cert_x509(const struct lk_cert *c); /* borrowed */
+X509 *lk_cert_x509(const struct lk_cert *c); /* borrowed */
 struct lk_slice lk_cert_der(const struct lk_cert *c);  /* borrowed, as received */
 struct lk_slice lk_cert_spki(const struct lk_cert *c); /* DER SubjectPublicKeyInfo; borrowed */
 /* Borrowed: subjectKeyIdentifier's octets; n is 0 when absent. */

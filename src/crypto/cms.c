@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CMS SignedData with one signer (RFC 5652), over OpenSSL's CMS. What a voucher
+ * may be is narrower than what OpenSSL takes, so parsing refuses the rest first.
+ */
+#include "crypto/cms.h"
+
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#include "crypto/ossl.h"
+
+#define OID_ANIMA_JSON_VOUCHER "1.2.840.113549.1.9.16.1.40" /* RFC 8366 8.5 */
+#define OID_SZTP_JSON	       "1.2.840.113549.1.9.16.1.43" /* RFC 8572 9.6 */
+
+static const char *const type_oids[LK_CMS_TYPE_COUNT] = {
+	[LK_CMS_DATA] = "1.2.840.113549.1.7.1",
+	[LK_CMS_ANIMA_JSON_VOUCHER] = OID_ANIMA_JSON_VOUCHER,
+	[LK_CMS_SZTP_JSON] = OID_SZTP_JSON,
+};
+
+struct lk_cms {
+	CMS_ContentInfo *info;
+	CMS_SignerInfo *signer_info;  /* inside info */
+	const ASN1_OCTET_STRING *body; /* inside info */
+	struct lk_certs certs;
+	struct lk_cert *signer; /* one of certs, or NULL */
+	enum lk_cms_type type;
+};
+
+static struct lk_result
+read_type(struct lk_cms *c, struct lk_err *e)
+{
+	char oid[64];
+	unsigned t;
+
+	OBJ_obj2txt(oid, sizeof oid, CMS_get0_eContentType(c->info), 1);
+	/*= RFC8366 5.4: eContentType is id-ct-animaJSONVoucher (id-data is taken too) =*/
+	for (t = 0; t < LK_CMS_TYPE_COUNT; t++)
+		if (strcmp(oid, type_oids[t]) == 0)
+			break;
+	LK_REQUIRE(t < LK_CMS_TYPE_COUNT, e, LK_R_CMS_CONTENT_TYPE, "eContentType is %s, want %s", oid,
+		OID_ANIMA_JSON_VOUCHER);
+	c->type = (enum lk_cms_type)t;
+	return LK_OK;
+}
+
+static struct lk_result
+read_signer(struct lk_cms *c, struct lk_err *e)
+{
+	STACK_OF(CMS_SignerInfo) *infos = CMS_get0_SignerInfos(c->info);
+	int n = infos ? sk_CMS_SignerInfo_num(infos) : 0;
+	size_t i;
+
+	/*= RFC8366 5.4: the voucher is signed by exactly one signer =*/
+	LK_REQUIRE(n == 1, e, LK_R_CMS_SIGNERS, "%d signers, want 1", n < 0 ? 0 : n);
+	c->signer_info = sk_CMS_SignerInfo_value(infos, 0);
+	/*= RFC8366bis 5.4: a decoder checks that signed attributes are present =*/
+	LK_REQUIRE(CMS_signed_get_attr_count(c->signer_info) > 0, e, LK_R_CMS_SIGNATURE,
+		"the signer signed no attributes");
+	for (i = 0; i < c->certs.n; i++)
+		if (CMS_SignerInfo_cert_cmp(c->signer_info, lk_cert_x509(c->certs.v[i])) == 0)
+			c->signer = c->certs.v[i];
+	return LK_OK;
+}
+
+static struct lk_result
+read_certs(struct lk_cms *c, struct lk_err *e)
+{
+	LK_CLEANUP(lk_x509_stackp) STACK_OF(X509) *stack = CMS_get1_certs(c->info);
+	int i;
+
+	for (i = 0; i < sk_X509_num(stack); i++) {
+		LK_CLEANUP(lk_cert_freep) struct lk_cert *cert = NULL;
+
+		LK_TRY(lk_cert_from_x509(sk_X509_value(stack, i), &cert, e));
+		LK_TRY(lk_certs_add(&c->certs, cert, e));
+	}
+	return LK_OK;
+}
+
+struct lk_result
+lk_cms_parse(struct lk_slice der, struct lk_cms **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_cms_freep) struct lk_cms *c = calloc(1, sizeof *c);
+	ASN1_OCTET_STRING **body;
+	const uint8_t *p = der.p;
+
+	LK_REQUIRE(c, e, LK_R_NOMEM, "no memory for a CMS object");
+	LK_REQUIRE(der.n > 0 && der.n <= LK_CMS_MAX, e, LK_R_TOO_LARGE,
+		"a CMS object of %zu bytes, 1 to %d are taken", der.n, LK_CMS_MAX);
+	c->info = d2i_CMS_ContentInfo(NULL, &p, (long)der.n);
+	LK_OSSL(c->info, e, LK_R_CMS_SYNTAX, "not a CMS ContentInfo");
+	LK_REQUIRE(p == der.p + der.n, e, LK_R_CMS_SYNTAX, "%zu bytes follow the CMS object",
+		(size_t)(der.p + der.n - p));
+	/*= RFC8366 5.4: the voucher artifact is a CMS SignedData =*/
+	LK_REQUIRE(OBJ_obj2nid(CMS_get0_type(c->info)) == NID_pkcs7_signed, e, LK_R_CMS_TYPE,
+		"contentType is %s, want signedData", OBJ_nid2sn(OBJ_obj2nid(CMS_get0_type(c->info))));
+	LK_TRY(read_type(c, e));
+	body = CMS_get0_content(c->info);
+	LK_REQUIRE(body && *body, e, LK_R_CMS_SYNTAX, "the content is not enclosed");
+	c->body = *body;
+	LK_TRY(read_certs(c, e));
+	LK_TRY(read_signer(c, e));
+	ERR_clear_error();
+	*ret = LK_TAKE(c);
+	return LK_OK;
+}
+
+struct lk_cms *
+lk_cms_free(struct lk_cms *c)
+{
+	if (!c)
+		return NULL;
+	lk_certs_done(&c->certs);
+	CMS_ContentInfo_free(c->info);
+	free(c);
+	return NULL;
+}
+
+enum lk_cms_type
+lk_cms_type(const struct lk_cms *c)
+{
+	return c->type;
+}
+
+struct lk_slice
+lk_cms_content(const struct lk_cms *c)
+{
+	return lk_slice(ASN1_STRING_get0_data(c->body), (size_t)ASN1_STRING_length(c->body));
+}
+
+const struct lk_certs *
+lk_cms_certs(const struct lk_cms *c)
+{
+	return &c->certs;
+}
+
+struct lk_cert *
+lk_cms_signer(const struct lk_cms *c)
+{
+	return c->signer;
+}
+
+struct lk_result
+lk_cms_verify(const struct lk_cms *c, const struct lk_cert *signer, struct lk_err *e)
+{
+	LK_CLEANUP(lk_x509_listp) STACK_OF(X509) *list = sk_X509_new_null();
+	X509 *x = lk_cert_x509(signer);
+
+	LK_REQUIRE(CMS_SignerInfo_cert_cmp(c->signer_info, x) == 0, e, LK_R_CMS_SIGNATURE,
+		"another certificate than the one expected signed it");
+	LK_OSSL(list && sk_X509_push(list, x), e, LK_R_NOMEM, "no memory to verify a signature");
+	/*= RFC5652 5.4: the signature covers the signed attributes, and they the content's digest =*/
+	LK_OSSL(CMS_verify(c->info, list, NULL, NULL, NULL,
+			CMS_BINARY | CMS_NOINTERN | CMS_NO_SIGNER_CERT_VERIFY) == 1,
+		e, LK_R_CMS_SIGNATURE, "the signature does not verify");
+	return LK_OK;
+}
+
+struct lk_result
+lk_cms_sign(enum lk_cms_type type, struct lk_slice content, const struct lk_key *key,
+	const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e)
+{
+	const unsigned flags = CMS_BINARY | CMS_NOSMIMECAP | CMS_PARTIAL;
+	LK_CLEANUP(BIO_free_allp) BIO *data = BIO_new_mem_buf(content.p, (int)content.n);
+	LK_CLEANUP(CMS_ContentInfo_freep) CMS_ContentInfo *info = NULL;
+	LK_CLEANUP(ASN1_OBJECT_freep) ASN1_OBJECT *oid = OBJ_txt2obj(type_oids[type], 1);
+	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
+	size_t i;
+	int n;
+
+	LK_REQUIRE(certs->n > 0, e, LK_R_BUG, "no certificate to sign with");
+	LK_OSSL(data && oid, e, LK_R_NOMEM, "no memory to sign");
+	info = CMS_sign(NULL, NULL, NULL, data, flags);
+	LK_OSSL(info && CMS_set1_eContentType(info, oid), e, LK_R_CRYPTO_LIBRARY,
+		"a CMS object cannot be begun");
+	LK_OSSL(CMS_add1_signer(info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags), e,
+		LK_R_KEY_MISMATCH, "the signer's certificate and key cannot be used");
+	for (i = 1; i < certs->n; i++)
+		LK_OSSL(CMS_add1_cert(info, lk_cert_x509(certs->v[i])), e, LK_R_CRYPTO_LIBRARY,
+			"a certificate cannot be enclosed");
+	LK_OSSL(CMS_final(info, data, NULL, flags), e, LK_R_CRYPTO_LIBRARY, "signing failed");
+	n = i2d_CMS_ContentInfo(info, &der);
+	LK_OSSL(n > 0, e, LK_R_CRYPTO_LIBRARY, "the CMS object cannot be encoded");
+	return lk_buf_append(out, lk_slice(der, (size_t)n), e);
+}
