@@ -2,13 +2,17 @@
  *
  * Private keys, wherever they live. A key is named by a URI:
  *
- *	file:/path/to/key.pem		PKCS#8 PEM, mode 0600
- *	tpm2:/path/to/key.pem		TSS2 PRIVATE KEY PEM: usable only inside the TPM that made
- *it pkcs11:token=…;object=…		RFC 7512; the PIN comes from pin-source=file:…, never the
- *URI
+ *	file:PATH			PKCS#8 PEM, mode 0600
+ *	tpm2:PATH			TSS2 PRIVATE KEY PEM, mode 0600: of use only inside the
+ *					TPM that made it
+ *	pkcs11:token=…;object=…		RFC 7512, behind it ?pin-source=file:PATH (a PIN never
+ *					stands in the URI) and module-path=PATH (else every
+ *					module that p11-kit knows)
  *
- * The last two never give the private half away. OpenSSL's providers are
- * loaded on first use of a scheme; who uses file: keys only loads nothing.
+ * The last two hold P-256 and P-384 keys and never give the private half away;
+ * their EVP_PKEY is a crypto/remote_key.h that asks the TPM or token to sign.
+ * What they need is loaded on the first use of the scheme, so a process that
+ * will be caged opens its keys before; who uses file: keys only loads nothing.
  */
 #pragma once
 
@@ -24,24 +28,32 @@ enum lk_key_type {
 	LK_KEY_TYPE_COUNT
 };
 
-enum lk_key_place { LK_KEY_IN_FILE, LK_KEY_IN_TPM2, LK_KEY_IN_PKCS11, LK_KEY_PLACE_COUNT };
+enum lk_key_place {
+	LK_KEY_IN_FILE,
+	LK_KEY_IN_TPM2,
+	LK_KEY_IN_PKCS11,
+	LK_KEY_IN_MEMORY, /* lk_key_ephemeral()'s; has no URI */
+	LK_KEY_PLACE_COUNT
+};
 
 #define LK_KEY_URI_MAX 512
 
 const char *lk_key_type_name(enum lk_key_type type); /* "P-256" */
 LK_RESULT lk_key_type_by_name(const char *name, enum lk_key_type *ret, struct lk_err *e);
-const char *lk_key_place_name(enum lk_key_place place); /* "file", "tpm2", "pkcs11" */
+const char *lk_key_place_name(enum lk_key_place place); /* "file" */
 
 /* Which kind of place a URI names, without opening it. LK_R_KEY_URI when none. */
 LK_RESULT lk_key_place_of(const char *uri, enum lk_key_place *ret, struct lk_err *e);
 
-/* Makes a key at a place that has none yet (else LK_R_FILE_EXISTS / LK_R_KEY_STORE). Durable on
+/* Makes a key at a place that has none yet (else LK_R_FILE_EXISTS or LK_R_KEY_EXISTS). Durable on
  * return. Caller frees. */
 LK_RESULT lk_key_generate(
 	const char *uri, enum lk_key_type type, struct lk_key **ret, struct lk_err *e);
-/* Opens an existing key. Caller frees. */
+/* Opens an existing key (none: LK_R_FILE_MISSING or LK_R_KEY_MISSING). A file that group or others
+ * may touch is refused with LK_R_KEY_EXPOSED. Caller frees. */
 LK_RESULT lk_key_load(const char *uri, struct lk_key **ret, struct lk_err *e);
-/* Destroys the key at its place; none there is no error. */
+/* Destroys the key at its place; none there is no error. A TPM key dies with its file: nothing
+ * else holds its sealed private half. */
 LK_RESULT lk_key_destroy(const char *uri, struct lk_err *e);
 /* A key that lives in this process's memory only. Caller frees. */
 LK_RESULT lk_key_ephemeral(enum lk_key_type type, struct lk_key **ret, struct lk_err *e);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys in files: PKCS#8 PEM (RFC 5958, RFC 7468), and what TPM keys share with
+ * them. Never asks for a password, never reads a key that others could have
+ * read before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/decoder.h>
+#include <openssl/encoder.h>
+#include <openssl/pem.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/secret.h"
+#include "crypto/key_place.h"
+
+#define PEM_FILE_MAX 8192 /* an RSA-3072 key takes 2.5 kB */
+
+struct lk_result
+lk_evp_generate(OSSL_LIB_CTX *lib, const char *propq, enum lk_key_type type, EVP_PKEY **ret,
+	struct lk_err *e)
+{
+	const struct lk_key_type_info *t = lk_key_type_info(type);
+	EVP_PKEY *key = t->group  ? EVP_PKEY_Q_keygen(lib, propq, t->algorithm, t->group)
+			: t->bits ? EVP_PKEY_Q_keygen(lib, propq, t->algorithm, t->bits)
+				  : EVP_PKEY_Q_keygen(lib, propq, t->algorithm);
+
+	LK_OSSL(key, e, LK_R_CRYPTO_LIBRARY, "no %s key was made", t->name);
+	*ret = key;
+	return LK_OK;
+}
+
+/* Instead of OpenSSL's own, which asks on the terminal. */
+static int
+no_password(char *buf, int size, int writing, void *arg)
+{
+	(void)buf, (void)size, (void)writing, (void)arg;
+	return -1;
+}
+
+/* The whole file, into memory that the caller wipes. */
+static struct lk_result
+read_guarded(const char *path, uint8_t dst[static PEM_FILE_MAX], size_t *ret_n, struct lk_err *e)
+{
+	LK_CLEANUP(lk_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	LK_REQUIRE(fd >= 0, e, errno == ENOENT ? LK_R_FILE_MISSING : LK_R_FILE_IO,
+		"cannot open the key %s: %s", path, strerror(errno));
+	LK_REQUIRE(fstat(fd, &st) == 0 && S_ISREG(st.st_mode), e, LK_R_FILE_IO,
+		"the key %s is not a file", path);
+	LK_REQUIRE(!(st.st_mode & 077), e, LK_R_KEY_EXPOSED, "the key %s has mode %04o, want 0600",
+		path, (unsigned)st.st_mode & 07777);
+	LK_REQUIRE(st.st_size <= PEM_FILE_MAX, e, LK_R_TOO_LARGE,
+		"the key %s has %lld bytes, at most %d are taken", path, (long long)st.st_size,
+		PEM_FILE_MAX);
+	LK_REQUIRE(read(fd, dst, PEM_FILE_MAX) == st.st_size, e, LK_R_FILE_IO,
+		"the key %s cannot be read", path);
+	*ret_n = (size_t)st.st_size;
+	return LK_OK;
+}
+
+struct lk_result
+lk_evp_read_pem(
+	OSSL_LIB_CTX *lib, const char *propq, const char *path, EVP_PKEY **ret, struct lk_err *e)
+{
+	LK_CLEANUP(BIO_free_allp) BIO *bio = NULL;
+	uint8_t pem[PEM_FILE_MAX];
+	EVP_PKEY *key = NULL;
+	size_t n;
+
+	LK_TRY(read_guarded(path, pem, &n, e));
+	bio = BIO_new_mem_buf(pem, (int)n);
+	if (bio)
+		key = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, lib, propq);
+	lk_wipe(pem, sizeof pem);
+	LK_OSSL(key, e, LK_R_KEY_STORE, "%s is not an unencrypted PEM private key", path);
+	*ret = key;
+	return LK_OK;
+}
+
+struct lk_result
+lk_evp_write_pem(OSSL_LIB_CTX *lib, const char *propq, const EVP_PKEY *key, const char *path,
+	struct lk_err *e)
+{
+	LK_CLEANUP(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem()); /* wiped when freed */
+	char *pem;
+	long n;
+
+	LK_OSSL(bio && PEM_write_bio_PrivateKey_ex(
+			       bio, key, NULL, NULL, 0, no_password, NULL, lib, propq),
+		e, LK_R_CRYPTO_LIBRARY, "the key for %s cannot be encoded", path);
+	n = BIO_get_mem_data(bio, &pem);
+	return lk_file_create(path, lk_slice(pem, (size_t)n), 0600, e);
+}
+
+static struct lk_result
+generate(const char *where, enum lk_key_type type, EVP_PKEY **ret, struct lk_err *e)
+{
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+
+	LK_TRY(lk_evp_generate(NULL, NULL, type, &key, e));
+	LK_TRY(lk_evp_write_pem(NULL, NULL, key, where, e));
+	*ret = LK_TAKE(key);
+	return LK_OK;
+}
+
+static struct lk_result
+load(const char *where, EVP_PKEY **ret, struct lk_err *e)
+{
+	return lk_evp_read_pem(NULL, NULL, where, ret, e);
+}
+
+const struct lk_key_place_ops lk_key_place_file = { generate, load, lk_file_remove };
