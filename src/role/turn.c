@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Group commit. Everything that changes memory (questions asked, requests
+ * parked, answers sent) is an effect too and happens after the commit, so that a
+ * turn that fails leaves memory as it was.
+ */
+#include "role/turn.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUCKETS	       1024		 /* power of two */
+#define EFFECT_MAX     (8 * 1024 * 1024) /* bytes of one packed message */
+#define KEY_MAX	       LK_ID_MAX
+#define QUESTIONS_MAX  8192 /* open at once; more is refused with AGAIN */
+#define PARKED_MAX     8192
+
+/* What an answer begins with, whatever its type (ipc/body.def). */
+struct verdict {
+	char reason[64];
+	char message[240];
+};
+static_assert(offsetof(struct lk_signed_body, message) == offsetof(struct verdict, message), "");
+static_assert(offsetof(struct lk_fetched_body, message) == offsetof(struct verdict, message), "");
+static_assert(offsetof(struct lk_port_done_body, message) == offsetof(struct verdict, message), "");
+
+union any_body {
+#define LK_BODY(name) struct lk_##name##_body name;
+#include "ipc/body.def"
+};
+
+enum effect_kind { EFFECT_SEND, EFFECT_ASK, EFFECT_PARK, EFFECT_ANSWER };
+
+struct effect {
+	struct effect *next;
+	enum effect_kind kind;
+	enum lk_role to;
+	unsigned index;
+	uint32_t id;
+	enum lk_body type, expect;
+	char key[KEY_MAX]; /* subject of a question, key of what is parked */
+	lk_turn_handler *then;
+	struct lk_buf packed;
+};
+
+/* A question that is open. */
+struct question {
+	struct question *next;
+	uint32_t id;
+	enum lk_role to;
+	enum lk_body expect;
+	int64_t deadline;
+	char subject[KEY_MAX];
+	lk_turn_handler *then;
+};
+
+/* A request that waits, with what its answer needs. */
+struct parked {
+	struct parked *next;
+	enum lk_role from;
+	unsigned index;
+	uint32_t id;
+	enum lk_body type;
+	int64_t deadline;
+	char key[KEY_MAX];
+};
+
+/* A record of this turn, for the change stream. */
+struct change {
+	struct change *next;
+	struct lk_record *record;
+	bool removed;
+};
+
+/* A request of this turn, in case the commit fails. */
+struct arrived {
+	struct arrived *next;
+	enum lk_role from;
+	unsigned index;
+	uint32_t id;
+	enum lk_body type;
+};
+
+struct lk_turn {
+	struct lk_turn_settings set;
+	bool open;
+	uint32_t last_id;
+	struct effect *effects, **effects_end;
+	struct change *changes, **changes_end;
+	struct arrived *arrived;
+	struct question *questions[BUCKETS];
+	struct parked *parked[BUCKETS];
+	size_t n_questions, n_parked;
+};
+
+struct lk_result
+lk_turn_new(const struct lk_turn_settings *settings, struct lk_turn **ret, struct lk_err *e)
+{
+	struct lk_turn *t = calloc(1, sizeof *t);
+
+	LK_REQUIRE(t, e, LK_R_NOMEM, "no memory for the keeper");
+	t->set = *settings;
+	t->effects_end = &t->effects;
+	t->changes_end = &t->changes;
+	*ret = t;
+	return LK_OK;
+}
+
+/* Drops effects from `from` on. */
+static void
+drop_effects(struct lk_turn *t, struct effect **from)
+{
+	struct effect *x, *next;
+
+	for (x = *from; x; x = next) {
+		next = x->next;
+		lk_buf_done(&x->packed);
+		free(x);
+	}
+	*from = NULL;
+	t->effects_end = from;
+}
+
+static void
+drop_changes(struct lk_turn *t, struct change **from)
+{
+	struct change *c, *next;
+
+	for (c = *from; c; c = next) {
+		next = c->next;
+		lk_record_free(c->record);
+		free(c);
+	}
+	*from = NULL;
+	t->changes_end = from;
+}
+
+static void
+drop_arrived(struct lk_turn *t)
+{
+	struct arrived *a, *next;
+
+	for (a = t->arrived; a; a = next) {
+		next = a->next;
+		free(a);
+	}
+	t->arrived = NULL;
+}
+
+struct lk_turn *
+lk_turn_free(struct lk_turn *t)
+{
+	size_t i;
+
+	if (!t)
+		return NULL;
+	drop_effects(t, &t->effects);
+	drop_changes(t, &t->changes);
+	drop_arrived(t);
+	for (i = 0; i < BUCKETS; i++) {
+		while (t->questions[i]) {
+			struct question *q = t->questions[i];
+
+			t->questions[i] = q->next;
+			free(q);
+		}
+		while (t->parked[i]) {
+			struct parked *p = t->parked[i];
+
+			t->parked[i] = p->next;
+			free(p);
+		}
+	}
+	free(t);
+	return NULL;
+}
+
+void *
+lk_turn_app(const struct lk_turn *t)
+{
+	return t->set.app;
+}
+
+struct lk_store *
+lk_turn_store(const struct lk_turn *t)
+{
+	return t->set.store;
+}
+
+const struct lk_random *
+lk_turn_random(const struct lk_turn *t)
+{
+	return t->set.random;
+}
+
+int64_t
+lk_turn_now(const struct lk_turn *t)
+{
+	return lk_now(t->set.clock);
+}
+
+int64_t
+lk_turn_now_ms(const struct lk_turn *t)
+{
+	return lk_now(t->set.clock) * 1000 + t->set.clock->monotonic_ms(t->set.clock) % 1000;
+}
+
+bool
+lk_turn_is_open(const struct lk_turn *t)
+{
+	return t->open;
+}
+
+static unsigned
+bucket_of(const char *key)
+{
+	uint32_t h = UINT32_C(2166136261); /* FNV-1a; keys are ids of our own making */
+
+	while (*key)
+		h = (h ^ (uint8_t)*key++) * UINT32_C(16777619);
+	return h & (BUCKETS - 1);
+}
+
+/* --- what handlers call ---------------------------------------------------------------------- */
+
+static struct lk_result
+remember_change(struct lk_turn *t, const struct lk_record *r, bool removed, struct lk_err *e)
+{
+	struct change *c;
+
+	if (!t->set.committed)
+		return LK_OK;
+	c = calloc(1, sizeof *c);
+	LK_REQUIRE(c, e, LK_R_NOMEM, "no memory for a change");
+	c->removed = removed;
+	if (!lk_record_copy(r, &c->record, e).ok) {
+		free(c);
+		return (struct lk_result){ false };
+	}
+	*t->changes_end = c;
+	t->changes_end = &c->next;
+	return LK_OK;
+}
+
+struct lk_result
+lk_turn_insert(struct lk_turn *t, struct lk_record *r, struct lk_err *e)
+{
+	LK_TRY(lk_store_insert(t->set.store, r, e));
+	return remember_change(t, r, false, e);
+}
+
+struct lk_result
+lk_turn_put(struct lk_turn *t, struct lk_record *r, struct lk_err *e)
+{
+	LK_TRY(lk_store_put(t->set.store, r, e));
+	return remember_change(t, r, false, e);
+}
+
+struct lk_result
+lk_turn_remove(struct lk_turn *t, struct lk_record *r, struct lk_err *e)
+{
+	LK_TRY(lk_store_remove(t->set.store, r, e));
+	return remember_change(t, r, true, e);
+}
+
+struct lk_result
+lk_turn_event(struct lk_turn *t, const struct lk_event *ev, int64_t *ret_seq, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_event_record r = LK_RECORD_INIT(event);
+	const struct lk_reason_info *reason = lk_reason_info(ev->reason);
+	char clause[LK_SYMBOL_MAX];
+
+	r.at = lk_turn_now(t);
+	LK_TRY(lk_slice_to_str(lk_slice_str(ev->type), "event type", r.type, sizeof r.type, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(ev->device_id), "device id", r.device_id,
+		sizeof r.device_id, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(ev->run_id), "run id", r.run_id, sizeof r.run_id, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(ev->actor), "actor", r.actor, sizeof r.actor, e));
+	if (ev->reason != LK_R_NONE) {
+		snprintf(clause, sizeof clause, "%s %s", reason->clause.document,
+			reason->clause.section);
+		LK_TRY(lk_slice_to_str(lk_slice_str(reason->symbol), "reason", r.reason,
+			sizeof r.reason, e));
+		LK_TRY(lk_slice_to_str(lk_slice_str(clause), "clause", r.clause, sizeof r.clause, e));
+	}
+	LK_TRY(lk_blob_set(&r.payload, ev->payload, e));
+	LK_TRY(lk_ledger_append(t->set.store, t->set.random, &r, e));
+	if (ret_seq)
+		*ret_seq = r.seq;
+	return remember_change(t, &r.record, false, e);
+}
+
+static struct lk_result
+add_effect(struct lk_turn *t, const struct effect *as, const void *body, struct lk_err *e)
+{
+	struct effect *x = calloc(1, sizeof *x);
+
+	LK_REQUIRE(x, e, LK_R_NOMEM, "no memory for an effect");
+	*x = *as;
+	x->packed = LK_BUF_INIT(EFFECT_MAX);
+	if (body && !lk_body_pack(x->type, body, &x->packed, e).ok) {
+		lk_buf_done(&x->packed);
+		free(x);
+		return (struct lk_result){ false };
+	}
+	*t->effects_end = x;
+	t->effects_end = &x->next;
+	return LK_OK;
+}
+
+static struct lk_result
+set_key(struct effect *x, const char *key, struct lk_err *e)
+{
+	return lk_slice_to_str(lk_slice_str(key), "key", x->key, sizeof x->key, e);
+}
+
+struct lk_result
+lk_turn_send(struct lk_turn *t, enum lk_role to, unsigned index, uint32_t id, enum lk_body type,
+	const void *body, struct lk_err *e)
+{
+	struct effect x = { .kind = EFFECT_SEND, .to = to, .index = index, .id = id, .type = type };
+
+	return add_effect(t, &x, body, e);
+}
+
+struct lk_result
+lk_turn_reply(struct lk_turn *t, const struct lk_message_in *m, enum lk_body type, const void *body,
+	struct lk_err *e)
+{
+	return lk_turn_send(t, m->from, m->index, m->id, type, body, e);
+}
+
+struct lk_result
+lk_turn_ask(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
+	enum lk_body expect, const char *subject, lk_turn_handler *then, struct lk_err *e)
+{
+	struct effect x = { .kind = EFFECT_ASK, .to = to, .type = type, .expect = expect,
+		.then = then };
+
+	LK_REQUIRE(t->n_questions < QUESTIONS_MAX, e, LK_R_BUSY, "%d questions are open",
+		QUESTIONS_MAX);
+	LK_TRY(set_key(&x, subject, e));
+	return add_effect(t, &x, body, e);
+}
+
+struct lk_result
+lk_turn_park(struct lk_turn *t, const struct lk_message_in *m, const char *key, struct lk_err *e)
+{
+	struct effect x = { .kind = EFFECT_PARK, .to = m->from, .index = m->index, .id = m->id,
+		.type = m->type };
+
+	LK_REQUIRE(t->n_parked < PARKED_MAX, e, LK_R_BUSY, "%d requests wait", PARKED_MAX);
+	LK_TRY(set_key(&x, key, e));
+	return add_effect(t, &x, NULL, e);
+}
+
+struct lk_result
+lk_turn_answer(struct lk_turn *t, const char *key, enum lk_body type, const void *body,
+	struct lk_err *e)
+{
+	struct effect x = { .kind = EFFECT_ANSWER, .type = type };
+
+	LK_TRY(set_key(&x, key, e));
+	return add_effect(t, &x, body, e);
+}
+
+/* --- deciding ---------------------------------------------------------------------------------- */
+
+static struct lk_result
+begin(struct lk_turn *t, struct lk_err *e)
+{
+	if (t->open)
+		return LK_OK;
+	LK_TRY(lk_store_begin(t->set.store, e));
+	t->open = true;
+	return LK_OK;
+}
+
+/* Runs one step in a savepoint; whatever it wrote or meant to send is undone when it refuses. */
+static struct lk_result
+in_savepoint(struct lk_turn *t, lk_turn_handler *step, const struct lk_message_in *m,
+	struct lk_err *e)
+{
+	struct effect **effects = t->effects_end;
+	struct change **changes = t->changes_end;
+	struct lk_err undo = { 0 };
+
+	LK_TRY(lk_store_savepoint(t->set.store, e));
+	if (step(t, m, e).ok)
+		return lk_store_release(t->set.store, e);
+	drop_effects(t, effects);
+	drop_changes(t, changes);
+	/* A savepoint that cannot be undone spoils the transaction; flush will find that out. */
+	lk_ignore(lk_store_rollback_to(t->set.store, &undo));
+	return (struct lk_result){ false };
+}
+
+/* The refusal is a step of its own: recorded and answered, or nothing of it. */
+static void
+refuse(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why)
+{
+	struct effect **effects = t->effects_end;
+	struct change **changes = t->changes_end;
+	struct lk_err e = { 0 };
+
+	if (!lk_store_savepoint(t->set.store, &e).ok)
+		return;
+	if (t->set.record_refusal(t, m, why, &e).ok && t->set.answer_refusal(t, m, why, &e).ok) {
+		lk_ignore(lk_store_release(t->set.store, &e));
+		return;
+	}
+	drop_effects(t, effects);
+	drop_changes(t, changes);
+	lk_ignore(lk_store_rollback_to(t->set.store, &e));
+}
+
+static struct lk_result
+remember_arrival(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	struct arrived *a = calloc(1, sizeof *a);
+
+	LK_REQUIRE(a, e, LK_R_NOMEM, "no memory for a request");
+	*a = (struct arrived){ t->arrived, m->from, m->index, m->id, m->type };
+	t->arrived = a;
+	return LK_OK;
+}
+
+static struct question *
+take_question(struct lk_turn *t, uint32_t id)
+{
+	struct question **p = &t->questions[id & (BUCKETS - 1)], *q;
+
+	while (*p && (*p)->id != id)
+		p = &(*p)->next;
+	q = *p;
+	if (!q)
+		return NULL;
+	*p = q->next;
+	t->n_questions--;
+	return q;
+}
+
+static lk_turn_handler *
+route_of(const struct lk_turn *t, const struct lk_message_in *m)
+{
+	size_t i;
+
+	for (i = 0; i < t->set.n_routes; i++)
+		if (t->set.routes[i].from == m->from && t->set.routes[i].type == m->type)
+			return t->set.routes[i].handler;
+	return NULL;
+}
+
+static struct lk_result
+decide(struct lk_turn *t, lk_turn_handler *handler, const struct lk_message_in *m, struct lk_err *e)
+{
+	struct lk_err why = { 0 };
+
+	LK_TRY(begin(t, e));
+	LK_TRY(remember_arrival(t, m, e));
+	if (!in_savepoint(t, handler, m, &why).ok)
+		refuse(t, m, &why);
+	return LK_OK;
+}
+
+static bool
+is_answer(enum lk_body type)
+{
+	return type == LK_BODY_signed || type == LK_BODY_fetched || type == LK_BODY_port_done;
+}
+
+struct lk_result
+lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t id, enum lk_body type,
+	struct lk_slice packed, struct lk_err *e)
+{
+	union any_body body;
+	struct lk_message_in m = { from, index, id, type, &body, "" };
+	LK_CLEANUP(lk_freep) struct question *q = NULL;
+	lk_turn_handler *handler;
+
+	memset(&body, 0, sizeof body);
+	if (is_answer(type)) {
+		q = take_question(t, id);
+		if (!q)
+			return LK_OK; /* it was overdue and has been answered for */
+		LK_REQUIRE(q->to == from && q->expect == type, e, LK_R_IPC_UNASKED,
+			"%s answers a question that was put to another", lk_body_name(type));
+		m.subject = q->subject;
+		handler = q->then;
+	} else {
+		handler = route_of(t, &m);
+	}
+	LK_REQUIRE(handler, e, LK_R_IPC_UNASKED, "%s has no business here", lk_body_name(type));
+	LK_TRY(lk_body_unpack(type, packed, &body, e));
+	return decide(t, handler, &m, e);
+}
+
+/* --- effects ----------------------------------------------------------------------------------- */
+
+static void
+do_ask(struct lk_turn *t, struct effect *x)
+{
+	struct question *q = calloc(1, sizeof *q);
+	struct question **bucket;
+
+	if (!q)
+		return; /* whoever is parked for it is answered when overdue */
+	q->id = ++t->last_id;
+	q->to = x->to;
+	q->expect = x->expect;
+	q->then = x->then;
+	q->deadline = t->set.clock->monotonic_ms(t->set.clock) + t->set.answer_ms;
+	memcpy(q->subject, x->key, sizeof q->subject);
+	bucket = &t->questions[q->id & (BUCKETS - 1)];
+	q->next = *bucket;
+	*bucket = q;
+	t->n_questions++;
+	lk_ignore(t->set.send(t->set.send_ctx, x->to, 0, q->id, x->type, lk_buf_slice(&x->packed), NULL));
+}
+
+static void
+do_park(struct lk_turn *t, const struct effect *x)
+{
+	struct parked *p = calloc(1, sizeof *p);
+	struct parked **bucket = &t->parked[bucket_of(x->key)];
+
+	if (!p)
+		return;
+	*p = (struct parked){ *bucket, x->to, x->index, x->id, x->type,
+		t->set.clock->monotonic_ms(t->set.clock) + t->set.park_ms, "" };
+	memcpy(p->key, x->key, sizeof p->key);
+	*bucket = p;
+	t->n_parked++;
+}
+
+static void
+do_answer(struct lk_turn *t, const struct effect *x)
+{
+	struct parked **pp = &t->parked[bucket_of(x->key)], *p;
+
+	while ((p = *pp)) {
+		if (strcmp(p->key, x->key) != 0) {
+			pp = &p->next;
+			continue;
+		}
+		*pp = p->next;
+		t->n_parked--;
+		lk_ignore(t->set.send(t->set.send_ctx, p->from, p->index, p->id, x->type,
+			lk_buf_slice(&x->packed), NULL));
+		free(p);
+	}
+}
+
+static void
+do_effects(struct lk_turn *t)
+{
+	struct effect *x;
+
+	for (x = t->effects; x; x = x->next)
+		switch (x->kind) {
+		case EFFECT_SEND:
+			lk_ignore(t->set.send(t->set.send_ctx, x->to, x->index, x->id, x->type,
+				lk_buf_slice(&x->packed), NULL));
+			break;
+		case EFFECT_ASK:
+			do_ask(t, x);
+			break;
+		case EFFECT_PARK:
+			do_park(t, x);
+			break;
+		case EFFECT_ANSWER:
+			do_answer(t, x);
+			break;
+		}
+}
+
+/* The store refused the turn: the memory of it goes, and every request is told so. */
+static void
+fail_turn(struct lk_turn *t, const struct lk_err *why)
+{
+	struct arrived *a;
+	struct lk_err e = { 0 };
+
+	drop_effects(t, &t->effects);
+	drop_changes(t, &t->changes);
+	for (a = t->arrived; a; a = a->next) {
+		struct lk_message_in m = { a->from, a->index, a->id, a->type, NULL, "" };
+
+		lk_ignore(t->set.answer_refusal(t, &m, why, &e));
+	}
+	do_effects(t);
+}
+
+struct lk_result
+lk_turn_flush(struct lk_turn *t, struct lk_err *e)
+{
+	struct lk_err why = { 0 };
+	struct lk_result r = LK_OK;
+	struct change *c;
+
+	if (!t->open)
+		return LK_OK;
+	t->open = false;
+	if (lk_store_commit(t->set.store, &why).ok) {
+		for (c = t->changes; c; c = c->next)
+			t->set.committed(t->set.app, c->record, c->removed);
+		do_effects(t);
+	} else {
+		fail_turn(t, &why);
+		if (e)
+			*e = why;
+		r.ok = false;
+	}
+	drop_effects(t, &t->effects);
+	drop_changes(t, &t->changes);
+	drop_arrived(t);
+	return r;
+}
+
+/* --- time and loss ----------------------------------------------------------------------------- */
+
+/* Hands the asker an answer that says why there is none. */
+static void
+fail_question(struct lk_turn *t, struct question *q, enum lk_reason reason)
+{
+	union any_body body;
+	struct lk_message_in m = { q->to, 0, q->id, q->expect, &body, q->subject };
+	struct verdict *v = (struct verdict *)(void *)&body;
+	struct lk_err e = { 0 };
+
+	memset(&body, 0, sizeof body);
+	snprintf(v->reason, sizeof v->reason, "%s", lk_reason_info(reason)->symbol);
+	snprintf(v->message, sizeof v->message, "%s", lk_reason_info(reason)->sentence);
+	lk_ignore(decide(t, q->then, &m, &e));
+	free(q);
+}
+
+/* Takes out of the table what `matches`, then lets each fail. */
+static void
+fail_questions(struct lk_turn *t, bool gone, enum lk_role role, int64_t now)
+{
+	struct question *failed = NULL, **pp, *q;
+	size_t i;
+
+	for (i = 0; i < BUCKETS; i++)
+		for (pp = &t->questions[i]; (q = *pp);) {
+			if (gone ? q->to != role : q->deadline > now) {
+				pp = &q->next;
+				continue;
+			}
+			*pp = q->next;
+			t->n_questions--;
+			q->next = failed;
+			failed = q;
+		}
+	while ((q = failed)) {
+		failed = q->next;
+		fail_question(t, q, gone ? LK_R_ROLE_GONE : LK_R_ROLE_SILENT);
+	}
+}
+
+void
+lk_turn_role_gone(struct lk_turn *t, enum lk_role role, unsigned index)
+{
+	struct parked **pp, *p;
+	size_t i;
+
+	for (i = 0; i < BUCKETS; i++)
+		for (pp = &t->parked[i]; (p = *pp);) {
+			if (p->from != role || p->index != index) {
+				pp = &p->next;
+				continue;
+			}
+			*pp = p->next;
+			t->n_parked--;
+			free(p);
+		}
+	fail_questions(t, true, role, 0);
+}
+
+void
+lk_turn_tick(struct lk_turn *t)
+{
+	int64_t now = t->set.clock->monotonic_ms(t->set.clock);
+	struct parked **pp, *p;
+	struct lk_err e = { 0 };
+	size_t i;
+
+	fail_questions(t, false, (enum lk_role)0, now);
+	for (i = 0; i < BUCKETS; i++)
+		for (pp = &t->parked[i]; (p = *pp);) {
+			struct lk_message_in m = { p->from, p->index, p->id, p->type, NULL, p->key };
+
+			if (p->deadline > now) {
+				pp = &p->next;
+				continue;
+			}
+			*pp = p->next;
+			t->n_parked--;
+			lk_ignore(decide(t, t->set.overdue, &m, &e));
+			free(p);
+		}
+}
