@@ -38,7 +38,7 @@ struct lk_http1_field {
 struct lk_http1 {
 	enum lk_http1_kind kind;
 	enum lk_http1_state state;
-	bool begun;         /* a byte of this message was seen */
+	bool begun;         /* a byte of this message was seen, empty lines before it aside */
 	const char *method; /* request: a token, case-sensitive */
 	const char *path;   /* request: up to '?', begins with '/', not decoded */
 	const char *query;  /* request: behind '?'; "" when absent */
