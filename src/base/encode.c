@@ -79,12 +79,14 @@ decode(struct lk_slice in, enum lk_base64_form form, struct lk_buf *out, struct 
 	for (i = 0; i < in.n; i++) {
 		int v = value_of(in.p[i]);
 
+		/*= RFC8951 3.1: white space is tolerated anywhere in base64 =*/
 		if (v == -2 && form == LK_BASE64_WHITESPACE)
 			continue;
 		if (v == -1 && have >= 2 && have + pad < 4) {
 			pad++;
 			continue;
 		}
+		/*= RFC4648 3.3: characters outside the alphabet are refused =*/
 		LK_REQUIRE(v >= 0 && pad == 0, e, LK_R_SYNTAX_BASE64,
 			"unexpected character 0x%02x at offset %zu", in.p[i], i);
 		bits = bits << 6 | (uint32_t)v;
@@ -97,11 +99,12 @@ decode(struct lk_slice in, enum lk_base64_form form, struct lk_buf *out, struct 
 			have = 0;
 		}
 	}
+	/*= RFC4648 3.2: the padding is there, and complete =*/
 	LK_REQUIRE(have == 0 || have + pad == 4, e, LK_R_SYNTAX_BASE64,
 		"the last group has %u characters and %u of padding", have, pad);
 	if (have == 0)
 		return LK_OK;
-	/* RFC 4648 3.5: the bits that padding leaves over are zero. */
+	/*= RFC4648 3.5: the bits that padding leaves over are zero =*/
 	LK_REQUIRE((bits & (have == 2 ? 0xfu : 0x3u)) == 0, e, LK_R_SYNTAX_BASE64,
 		"bits are set behind the last byte");
 	bits <<= 6 * pad;
@@ -118,10 +121,8 @@ lk_base64_decode(struct lk_slice in, enum lk_base64_form form, struct lk_buf *ou
 	size_t before = out->n;
 	struct lk_result r = decode(in, form, out, e);
 
-	if (!r.ok && out->p) {
-		out->n = before;
-		out->p[before] = 0;
-	}
+	if (!r.ok)
+		lk_buf_truncate(out, before);
 	return r;
 }
 
@@ -138,6 +139,7 @@ lk_hex(struct lk_slice in, char *dst)
 	*dst = 0;
 }
 
+/*= RFC4648 8: either case stands for the same digit =*/
 static int
 hex_value(uint8_t c)
 {
@@ -150,7 +152,7 @@ hex_value(uint8_t c)
 struct lk_result
 lk_hex_decode(struct lk_slice in, struct lk_buf *out, struct lk_err *e)
 {
-	size_t i;
+	size_t before = out->n, i;
 
 	LK_REQUIRE(in.n % 2 == 0, e, LK_R_SYNTAX_HEX, "an odd number of digits (%zu)", in.n);
 	for (i = 0; i < in.n; i++)
@@ -160,7 +162,10 @@ lk_hex_decode(struct lk_slice in, struct lk_buf *out, struct lk_err *e)
 	for (i = 0; i < in.n; i += 2) {
 		uint8_t b = (uint8_t)(hex_value(in.p[i]) << 4 | hex_value(in.p[i + 1]));
 
-		LK_TRY(lk_buf_append(out, lk_slice(&b, 1), e));
+		if (!lk_buf_append(out, lk_slice(&b, 1), e).ok) {
+			lk_buf_truncate(out, before);
+			return (struct lk_result){ false };
+		}
 	}
 	return LK_OK;
 }

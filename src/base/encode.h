@@ -23,4 +23,5 @@ LK_RESULT lk_base64_decode(
 
 /* Lower-case hexadecimal; dst takes 2 * in.n + 1 characters. */
 void lk_hex(struct lk_slice in, char *dst);
+/* As base64: appends, untouched on failure. Refuses with LK_R_SYNTAX_HEX. */
 LK_RESULT lk_hex_decode(struct lk_slice in, struct lk_buf *out, struct lk_err *e);

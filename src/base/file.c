@@ -21,15 +21,12 @@ fail_errno(struct lk_err *e, const char *verb, const char *path)
 	return lk_fail(e, r, "cannot %s %s: %s", verb, path, strerror(errno));
 }
 
-struct lk_result
-lk_file_read(const char *path, struct lk_buf *out, struct lk_err *e)
+static struct lk_result
+read_all(int fd, const char *path, struct lk_buf *out, struct lk_err *e)
 {
-	LK_CLEANUP(lk_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	uint8_t chunk[16384];
 	ssize_t n;
 
-	if (fd < 0)
-		return fail_errno(e, "open", path);
 	while ((n = read(fd, chunk, sizeof chunk)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -41,6 +38,21 @@ lk_file_read(const char *path, struct lk_buf *out, struct lk_err *e)
 		}
 	}
 	return LK_OK;
+}
+
+struct lk_result
+lk_file_read(const char *path, struct lk_buf *out, struct lk_err *e)
+{
+	LK_CLEANUP(lk_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t before = out->n;
+	struct lk_result r;
+
+	if (fd < 0)
+		return fail_errno(e, "open", path);
+	r = read_all(fd, path, out, e);
+	if (!r.ok)
+		lk_buf_truncate(out, before);
+	return r;
 }
 
 /* The folder a path lies in, opened. */

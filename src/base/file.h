@@ -9,7 +9,8 @@
 
 #include "base/slice.h"
 
-/* Appends the file's bytes to out (whose max is the limit). Missing: LK_R_FILE_MISSING. */
+/* Appends the file's bytes to out (whose max is the limit); untouched on failure.
+ * Missing: LK_R_FILE_MISSING. */
 LK_RESULT lk_file_read(const char *path, struct lk_buf *out, struct lk_err *e);
 /* Writes a temporary file beside it, syncs it, renames it, syncs the folder. */
 LK_RESULT lk_file_replace(const char *path, struct lk_slice content, mode_t mode, struct lk_err *e);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
+#define VALUE_MAX      512 /* bytes of one value that are shown */
 
 static struct {
 	const char *role;
@@ -38,13 +39,16 @@ lk_log_level_name(enum lk_log_level level)
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t n;
+	bool full; /* something was left out */
 };
 
 static void
 put(struct line *l, char c)
 {
-	if (l->n < sizeof l->text - 2) /* room for the final newline */
+	if (l->n < sizeof l->text - 2) /* room for the final brace and newline */
 		l->text[l->n++] = c;
+	else
+		l->full = true;
 }
 
 static void
@@ -59,10 +63,11 @@ put_str(struct line *l, const char *s)
 static void
 put_quoted(struct line *l, const char *s)
 {
+	const char *end = s + strnlen(s, VALUE_MAX);
 	char u[8];
 
 	put(l, '"');
-	for (; *s; s++) {
+	for (; s < end; s++) {
 		unsigned char c = (unsigned char)*s;
 
 		if (c == '"' || c == '\\') {
@@ -83,15 +88,14 @@ is_plain(const char *s)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				    "-_.:/+@%[],";
+	size_t n = strlen(s);
 
-	return *s && strspn(s, plain) == strlen(s);
+	return n > 0 && n <= VALUE_MAX && strspn(s, plain) == n;
 }
 
 static void
-put_pair(struct line *l, const char *key, const char *value)
+put_key_value(struct line *l, const char *key, const char *value)
 {
-	if (!value)
-		return;
 	if (self.format == LK_LOG_JSON) {
 		put(l, ',');
 		put_quoted(l, key);
@@ -106,6 +110,20 @@ put_pair(struct line *l, const char *key, const char *value)
 		put_str(l, value);
 	else
 		put_quoted(l, value);
+}
+
+/* A pair that does not fit is left out whole, so that the line keeps its form. */
+static void
+put_pair(struct line *l, const char *key, const char *value)
+{
+	size_t before = l->n;
+
+	if (!value)
+		return;
+	l->full = false;
+	put_key_value(l, key, value);
+	if (l->full)
+		l->n = before;
 }
 
 static void
@@ -144,7 +162,7 @@ static void
 flush(struct line *l)
 {
 	if (self.format == LK_LOG_JSON)
-		put(l, '}');
+		l->text[l->n++] = '}';
 	l->text[l->n++] = '\n';
 	/* A log that cannot be written must not stop the service. */
 	if (write(STDERR_FILENO, l->text, l->n) < 0)

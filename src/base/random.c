@@ -33,6 +33,7 @@ lk_uuid7(const struct lk_random *r, int64_t now_ms, char dst[static LK_UUID_TEXT
 	uint8_t u[16];
 	unsigned i;
 
+	/*= RFC9562 5.7: 48 bits of milliseconds, version 7, the rest random =*/
 	lk_random_fill(r, u, sizeof u);
 	for (i = 0; i < 6; i++)
 		u[i] = (uint8_t)(now_ms >> (40 - 8 * i));

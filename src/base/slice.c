@@ -100,11 +100,18 @@ lk_buf_consume(struct lk_buf *b, size_t n)
 }
 
 void
+lk_buf_truncate(struct lk_buf *b, size_t n)
+{
+	if (n >= b->n)
+		return;
+	b->n = n;
+	b->p[n] = 0;
+}
+
+void
 lk_buf_clear(struct lk_buf *b)
 {
-	b->n = 0;
-	if (b->p)
-		b->p[0] = 0;
+	lk_buf_truncate(b, 0);
 }
 
 void

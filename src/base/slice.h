@@ -58,6 +58,7 @@ LK_RESULT lk_buf_printf(struct lk_buf *b, struct lk_err *e, const char *fmt, ...
 LK_RESULT lk_buf_vprintf(struct lk_buf *b, struct lk_err *e, const char *fmt, va_list ap)
 	LK_PRINTF(3, 0);
 void lk_buf_consume(struct lk_buf *b, size_t n); /* drops the first n bytes */
+void lk_buf_truncate(struct lk_buf *b, size_t n); /* keeps the first n bytes at most */
 void lk_buf_clear(struct lk_buf *b);             /* empties it, keeps the memory */
 void lk_buf_done(struct lk_buf *b);              /* frees it; cleanup function too */
 

@@ -49,7 +49,7 @@ digits(struct lk_slice in, size_t *i, unsigned n, unsigned *ret, struct lk_err *
 static struct lk_result
 literal(struct lk_slice in, size_t *i, char c, struct lk_err *e)
 {
-	/* RFC 3339 5.6: T and Z may be lower case. */
+	/*= RFC3339 5.6: T and Z may be lower case =*/
 	LK_REQUIRE(*i < in.n && (in.p[*i] == c || (c == 'T' && in.p[*i] == 't')), e,
 		LK_R_SYNTAX_TIME, "'%c' is missing at offset %zu", c, *i);
 	(*i)++;
@@ -98,6 +98,7 @@ lk_time_parse(struct lk_slice in, int64_t *ret_time, struct lk_err *e)
 	LK_TRY(digits(in, &i, 2, &minute, e));
 	LK_TRY(literal(in, &i, ':', e));
 	LK_TRY(digits(in, &i, 2, &second, e));
+	/*= RFC3339 5.6: a fraction has one digit or more =*/
 	if (i < in.n && in.p[i] == '.') {
 		size_t first = ++i;
 
@@ -107,11 +108,14 @@ lk_time_parse(struct lk_slice in, int64_t *ret_time, struct lk_err *e)
 	}
 	LK_TRY(offset(in, &i, &zone, e));
 	LK_REQUIRE(i == in.n, e, LK_R_SYNTAX_TIME, "%zu characters follow the time", in.n - i);
+	/*= RFC3339 5.7: the day exists in that month of that year =*/
 	LK_REQUIRE(year >= 1970 && month >= 1 && month <= 12 && day >= 1 &&
 			   day <= days_in_month(year, month),
 		e, LK_R_SYNTAX_TIME, "there is no day %04u-%02u-%02u", year, month, day);
+	/*= RFC3339 5.7: a second may be the 60th =*/
 	LK_REQUIRE(hour < 24 && minute < 60 && second <= 60, e, LK_R_SYNTAX_TIME,
 		"there is no time %02u:%02u:%02u", hour, minute, second);
+	/*= RFC3339 4.2: the offset is subtracted to get UTC =*/
 	t = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 +
 	    (second == 60 ? 59 : second) - zone;
 	LK_REQUIRE(t >= 0 && t <= LK_TIME_NEVER, e, LK_R_SYNTAX_TIME,
