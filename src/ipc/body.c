@@ -51,6 +51,20 @@ fields_of(enum lk_body which, size_t *ret_n)
 	return fields + first;
 }
 
+size_t
+lk_body_max(enum lk_body which)
+{
+	/* By enum field_type: the number's bytes, or the length in front (TEXT's NUL is not sent). */
+	static const size_t fixed[] = { 8, 1, 4 - 1, 4 };
+	const struct field *f;
+	size_t i, n, sum = 0;
+
+	f = fields_of(which, &n);
+	for (i = 0; i < n; i++)
+		sum += fixed[f[i].type] + f[i].max;
+	return sum;
+}
+
 static struct lk_result
 pack_field(struct lk_pack *p, const struct field *f, const char *at)
 {

@@ -8,7 +8,7 @@
 
 #include "ipc/pack.h"
 
-#define LK_BODY(name)			struct lk_##name##_body {
+#define LK_BODY(name)		struct lk_##name##_body {
 #define LK_BODY_INT(name, field)	int64_t field;
 #define LK_BODY_BOOL(name, field)	bool field;
 #define LK_BODY_TEXT(name, field, size) char field[size];
@@ -25,6 +25,8 @@ enum lk_body { /* LK_BODY_web_request, … */
 };
 
 const char *lk_body_name(enum lk_body which);
+/* The most bytes that it packs to. */
+size_t lk_body_max(enum lk_body which);
 /* Appends the fields of *body to out. */
 LK_RESULT lk_body_pack(enum lk_body which, const void *body, struct lk_buf *out, struct lk_err *e);
 /* Fills *ret_body, whose slices borrow from in. LK_R_IPC_MALFORMED. */
