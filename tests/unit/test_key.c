@@ -25,18 +25,15 @@ test_names(void **state)
 		assert_int_equal(type, i);
 	}
 	type = LK_KEY_TYPE_COUNT;
-	assert_false(lk_key_type_by_name("P-224", &type, &e).ok);
-	assert_int_equal(e.reason, LK_R_KEY_TYPE);
+	assert_refused(lk_key_type_by_name("P-224", &type, &e), e, LK_R_KEY_TYPE);
 	assert_int_equal(type, LK_KEY_TYPE_COUNT);
 
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++) {
-		assert_false(lk_key_place_of(bad[i], &place, &e).ok);
-		assert_int_equal(e.reason, LK_R_KEY_URI);
+		assert_refused(lk_key_place_of(bad[i], &place, &e), e, LK_R_KEY_URI);
 		assert_int_equal(place, LK_KEY_PLACE_COUNT);
 	}
 	memset(long_uri + 5, 'x', sizeof long_uri - 6);
-	assert_false(lk_key_place_of(long_uri, &place, &e).ok);
-	assert_int_equal(e.reason, LK_R_KEY_URI);
+	assert_refused(lk_key_place_of(long_uri, &place, &e), e, LK_R_KEY_URI);
 	assert_true(lk_key_place_of("file:x", &place, &e).ok);
 	assert_int_equal(place, LK_KEY_IN_FILE);
 }
@@ -73,8 +70,7 @@ test_file(void **state)
 
 		snprintf(path, sizeof path, "%s/%s.pem", (char *)*state, lk_key_type_name(t));
 		snprintf(uri, sizeof uri, "file:%s", path);
-		assert_false(lk_key_load(uri, &read, &e).ok);
-		assert_int_equal(e.reason, LK_R_FILE_MISSING);
+		assert_refused(lk_key_load(uri, &read, &e), e, LK_R_FILE_MISSING);
 		assert_null(read);
 		assert_true(lk_key_generate(uri, t, &made, &e).ok);
 		assert_int_equal(stat(path, &st), 0);
@@ -87,8 +83,7 @@ test_file(void **state)
 
 		/* never over an existing key */
 		same = read;
-		assert_false(lk_key_generate(uri, t, &same, &e).ok);
-		assert_int_equal(e.reason, LK_R_FILE_EXISTS);
+		assert_refused(lk_key_generate(uri, t, &same, &e), e, LK_R_FILE_EXISTS);
 		assert_ptr_equal(same, read);
 
 		assert_true(lk_key_destroy(uri, &e).ok);
@@ -116,37 +111,31 @@ test_file_refused(void **state)
 	k = lk_key_free(k);
 	for (i = 0; i < LK_ARRAY_LEN(exposed); i++) {
 		assert_int_equal(chmod(path, exposed[i]), 0);
-		assert_false(lk_key_load(uri, &k, &e).ok);
-		assert_int_equal(e.reason, LK_R_KEY_EXPOSED);
+		assert_refused(lk_key_load(uri, &k, &e), e, LK_R_KEY_EXPOSED);
 	}
 
 	assert_true(lk_file_replace(path, lk_slice_str(not_a_key), 0600, &e).ok);
-	assert_false(lk_key_load(uri, &k, &e).ok);
-	assert_int_equal(e.reason, LK_R_KEY_STORE);
+	assert_refused(lk_key_load(uri, &k, &e), e, LK_R_KEY_STORE);
 
 	memset(huge, 'x', sizeof huge);
 	assert_true(lk_file_replace(path, LK_SLICE_ARRAY(huge), 0600, &e).ok);
-	assert_false(lk_key_load(uri, &k, &e).ok);
-	assert_int_equal(e.reason, LK_R_TOO_LARGE);
+	assert_refused(lk_key_load(uri, &k, &e), e, LK_R_TOO_LARGE);
 
 	/* a password is not asked for: the test would hang */
 	f = fopen(path, "w");
 	assert_true(PEM_write_PKCS8PrivateKey(f, odd, EVP_aes_256_cbc(), "x", 1, NULL, NULL));
 	fclose(f);
-	assert_false(lk_key_load(uri, &k, &e).ok);
-	assert_int_equal(e.reason, LK_R_KEY_STORE);
+	assert_refused(lk_key_load(uri, &k, &e), e, LK_R_KEY_STORE);
 
 	f = fopen(path, "w");
 	assert_true(PEM_write_PrivateKey(f, odd, NULL, NULL, 0, NULL, NULL));
 	fclose(f);
-	assert_false(lk_key_load(uri, &k, &e).ok);
-	assert_int_equal(e.reason, LK_R_KEY_TYPE);
+	assert_refused(lk_key_load(uri, &k, &e), e, LK_R_KEY_TYPE);
 	assert_true(lk_key_destroy(uri, &e).ok);
 
 	snprintf(uri, sizeof uri, "file:%s", (char *)*state);
 	assert_int_equal(chmod(*state, 0700), 0);
-	assert_false(lk_key_load(uri, &k, &e).ok);
-	assert_int_equal(e.reason, LK_R_FILE_IO);
+	assert_refused(lk_key_load(uri, &k, &e), e, LK_R_FILE_IO);
 	assert_null(k);
 }
 
@@ -160,8 +149,7 @@ test_sign_appends(void **state)
 	(void)state;
 	assert_true(lk_key_ephemeral(LK_KEY_P256, &k, &e).ok);
 	assert_true(lk_buf_append_str(&out, "before", &e).ok);
-	assert_false(lk_key_sign(k, LK_SLICE_LIT("x"), &out, &e).ok);
-	assert_int_equal(e.reason, LK_R_TOO_LARGE);
+	assert_refused(lk_key_sign(k, LK_SLICE_LIT("x"), &out, &e), e, LK_R_TOO_LARGE);
 	assert_string_equal(lk_buf_str(&out), "before");
 	out.max = 256;
 	assert_true(lk_key_sign(k, LK_SLICE_LIT("x"), &out, &e).ok);

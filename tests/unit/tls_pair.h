@@ -5,16 +5,18 @@
  */
 #pragma once
 
-#include <cmocka.h>
-
 #include "crypto/ossl.h"
+#include "test.h"
 
-/* Signed with the key that it certifies: X509_sign by whatever place the key is in. */
+/* X509_sign by whatever place the signer's key is in. */
 static inline X509 *
-make_cert(EVP_PKEY *key, const EVP_MD *md)
+make_cert_by(EVP_PKEY *signer, EVP_PKEY *key, const EVP_MD *md)
 {
 	X509 *x = X509_new();
 	X509_NAME *name = X509_get_subject_name(x);
+	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
+	const uint8_t *p;
+	int n;
 
 	assert_true(X509_set_version(x, X509_VERSION_3));
 	assert_true(ASN1_INTEGER_set(X509_get_serialNumber(x), 1));
@@ -24,8 +26,20 @@ make_cert(EVP_PKEY *key, const EVP_MD *md)
 		name, "CN", MBSTRING_ASC, (const uint8_t *)"test", -1, -1, 0));
 	assert_true(X509_set_issuer_name(x, name));
 	assert_true(X509_set_pubkey(x, key));
-	assert_true(X509_sign(x, key, md) > 0);
+	assert_true(X509_sign(x, signer, md) > 0);
+	/* its public key is the private one until it is decoded */
+	n = i2d_X509(x, &der);
+	p = der;
+	X509_free(x);
+	x = d2i_X509(NULL, &p, n);
+	assert_non_null(x);
 	return x;
+}
+
+static inline X509 *
+make_cert(EVP_PKEY *key, const EVP_MD *md)
+{
+	return make_cert_by(key, key, md);
 }
 
 static inline int

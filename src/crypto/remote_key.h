@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A private key that is not here: an EVP_PKEY that knows its public half and
+ * whom to ask for a signature. TLS servers and clients use it without holding a
+ * key, and TPMs and tokens are used through it, so that OpenSSL sees one kind of
+ * foreign key, whatever is behind it.
+ *
+ * It is an OpenSSL provider built into the program, alone with the default
+ * provider in a library context of its own: no other use of OpenSSL can meet it
+ * by accident. It signs; it never exports, decrypts or derives, nor verifies (a
+ * public key parsed from the certificate does). P-256 and P-384.
+ *
+ * The other half, for the process that has the key: lk_tls_tbs_check().
+ */
+#pragma once
+
+#include "base/slice.h"
+
+struct evp_pkey_st;
+
+struct lk_remote_signer {
+	/* Appends the DER signature over tbs, made with the digest of the key's type: SHA-256
+	 * for P-256, SHA-384 for P-384. Called from inside OpenSSL; must not call back. */
+	struct lk_result (*sign)(
+		void *ctx, struct lk_slice tbs, struct lk_buf *sig, struct lk_err *e);
+	void (*done)(void *ctx); /* called once, after the key's last use; may be NULL */
+	void *ctx;
+};
+
+/* The key whose SubjectPublicKeyInfo (DER) this is. Good for SSL_CTX_use_PrivateKey() at both ends
+ * of TLS 1.2 and 1.3, X509_sign(), CMS_sign() and their like, in any library context whose
+ * property query does not exclude "provider=latchkey". On failure the signer stays the caller's.
+ * Caller frees with EVP_PKEY_free(). */
+LK_RESULT lk_remote_key_new(struct lk_slice spki, const struct lk_remote_signer *signer,
+	struct evp_pkey_st **ret, struct lk_err *e);
+
+enum lk_tls_end { LK_TLS_SERVER, LK_TLS_CLIENT };
+
+/* Whether tbs is what a TLS end signs in a handshake, and can be nothing else: the input of a TLS
+ * 1.3 CertificateVerify of this end, or of a server's TLS 1.2 ServerKeyExchange. (A TLS 1.2
+ * client signs the bare transcript, which could be anything: refused.) LK_R_TLS_TBS. */
+LK_RESULT lk_tls_tbs_check(struct lk_slice tbs, enum lk_tls_end end, struct lk_err *e);

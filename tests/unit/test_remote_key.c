@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys that sign elsewhere: good for what a key is good for, good for nothing
+ * else, and asked by their holder for nothing but TLS.
+ */
+#include "key_uses.h"
+
+#include <openssl/core_names.h>
+
+#include "crypto/remote_key.h"
+
+/* The holder: a key of this process, standing in for another one's. */
+struct holder {
+	struct lk_key *key;
+	enum lk_tls_end end;
+	bool tls_only; /* ask lk_tls_tbs_check() first, as a signer process does */
+	bool refuse;
+	unsigned signed_n, done_n;
+};
+
+static struct lk_result
+hold_sign(void *ctx, struct lk_slice tbs, struct lk_buf *sig, struct lk_err *e)
+{
+	struct holder *h = ctx;
+
+	LK_REQUIRE(!h->refuse, e, LK_R_KEY_STORE, "the holder is out");
+	if (h->tls_only)
+		LK_TRY(lk_tls_tbs_check(tbs, h->end, e));
+	h->signed_n++;
+	return lk_key_sign(h->key, tbs, sig, e);
+}
+
+static void
+hold_done(void *ctx)
+{
+	((struct holder *)ctx)->done_n++;
+}
+
+static EVP_PKEY *
+make_remote(struct holder *h, enum lk_key_type type)
+{
+	struct lk_remote_signer signer = { hold_sign, hold_done, h };
+	struct lk_err e = { 0 };
+	EVP_PKEY *key = NULL;
+
+	*h = (struct holder){ 0 };
+	assert_true(lk_key_ephemeral(type, &h->key, &e).ok);
+	assert_true(lk_remote_key_new(lk_key_spki(h->key), &signer, &key, &e).ok);
+	return key;
+}
+
+static void
+test_uses(void **state)
+{
+	static const enum lk_key_type types[] = { LK_KEY_P256, LK_KEY_P384 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(types); i++) {
+		struct holder h;
+		EVP_PKEY *key = make_remote(&h, types[i]);
+
+		use_evp(key, lk_key_spki(h.key), digest_of(h.key));
+		assert_true(h.signed_n > 0);
+		assert_int_equal(h.done_n, 0);
+		EVP_PKEY_free(key);
+		assert_int_equal(h.done_n, 1);
+		lk_key_free(h.key);
+	}
+}
+
+/* What a front does: the holder signs for its end of TLS and for nothing else. */
+static void
+test_tls_only(void **state)
+{
+	static const enum lk_key_type types[] = { LK_KEY_P256, LK_KEY_P384 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(types); i++) {
+		struct holder h;
+		LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = make_remote(&h, types[i]);
+		LK_CLEANUP(X509_freep) X509 *cert = make_cert(key, digest_of(h.key));
+
+		h.signed_n = 0;
+		h.tls_only = true;
+		/*= RFC8446 4.4.3: the signer signs a CertificateVerify of its own end, nothing else
+		 * =*/
+		use_for_tls(key, cert, TLS1_3_VERSION, true);
+		h.end = LK_TLS_CLIENT;
+		use_for_tls(key, cert, TLS1_3_VERSION, false);
+		h.end = LK_TLS_SERVER;
+		/*= RFC8422 5.4: the signer signs the ServerKeyExchange input of a named curve =*/
+		use_for_tls(key, cert, TLS1_2_VERSION, true);
+		assert_int_equal(h.signed_n, 3);
+
+		assert_true(X509_sign(cert, key, digest_of(h.key)) <= 0);
+		assert_int_equal(h.signed_n, 3);
+		lk_key_free(h.key);
+	}
+}
+
+static void
+test_holder_refuses(void **state)
+{
+	struct holder h;
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = make_remote(&h, LK_KEY_P256);
+	LK_CLEANUP(X509_freep) X509 *cert = make_cert(key, EVP_sha256());
+	LK_CLEANUP(SSL_CTX_freep)
+	SSL_CTX *server = make_ctx(TLS_server_method(), TLS1_3_VERSION, cert, key);
+	LK_CLEANUP(SSL_CTX_freep)
+	SSL_CTX *client = make_ctx(TLS_client_method(), TLS1_3_VERSION, NULL, NULL);
+	LK_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = EVP_MD_CTX_new();
+	struct lk_err e = { 0 };
+	struct tls_pair p;
+	uint8_t sig[128];
+	size_t n = sizeof sig;
+
+	(void)state;
+	h.refuse = true;
+	ERR_clear_error();
+	assert_false(tls_handshake(&p, client, server));
+	tls_pair_done(&p);
+	ERR_clear_error();
+	assert_int_equal(EVP_DigestSignInit(md, NULL, EVP_sha256(), NULL, key), 1);
+	assert_true(EVP_DigestSign(md, sig, &n, sig, sizeof sig) <= 0);
+	lk_err_set_ossl(&e, LK_R_KEY_STORE, "not signed");
+	assert_non_null(strstr(e.msg, "the holder is out"));
+	assert_true(ERR_peek_error() == 0);
+	lk_key_free(h.key);
+}
+
+/* Nothing but a signature with the key's own digest comes out. */
+static void
+test_gives_nothing_away(void **state)
+{
+	struct holder h;
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = make_remote(&h, LK_KEY_P256);
+	LK_CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *md = EVP_MD_CTX_new();
+	LK_CLEANUP(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *raw = EVP_PKEY_CTX_new(key, NULL);
+	LK_CLEANUP(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ecdh = EVP_PKEY_CTX_new(key, NULL);
+	LK_CLEANUP(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
+	LK_CLEANUP(BN_freep) BIGNUM *d = NULL;
+	OSSL_PARAM *params = NULL;
+
+	(void)state;
+	assert_false(EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &params));
+	assert_null(params);
+	assert_false(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &d));
+	assert_false(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL));
+	assert_true(EVP_PKEY_sign_init(raw) <= 0);    /* a bare digest */
+	assert_true(EVP_PKEY_derive_init(ecdh) <= 0); /* key agreement */
+	assert_true(EVP_DigestSignInit(md, NULL, EVP_sha1(), NULL, key) <= 0);
+	assert_true(EVP_DigestSignInit(md, NULL, EVP_sha384(), NULL, key) <= 0);
+	assert_int_equal(h.signed_n, 0);
+	ERR_clear_error();
+	lk_key_free(h.key);
+}
+
+static void
+test_not_the_certificates(void **state)
+{
+	struct holder h, other;
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = make_remote(&h, LK_KEY_P256);
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *stranger = make_remote(&other, LK_KEY_P256);
+	LK_CLEANUP(X509_freep) X509 *cert = make_cert(key, EVP_sha256());
+
+	(void)state;
+	assert_int_equal(X509_check_private_key(cert, key), 1);
+	assert_int_not_equal(X509_check_private_key(cert, stranger), 1);
+	assert_int_equal(EVP_PKEY_eq(key, lk_key_evp(h.key)), 1);
+	assert_int_equal(EVP_PKEY_eq(lk_key_evp(h.key), key), 1);
+	assert_int_not_equal(EVP_PKEY_eq(key, stranger), 1);
+	ERR_clear_error();
+	lk_key_free(h.key);
+	lk_key_free(other.key);
+}
+
+static void
+test_new_refused(void **state)
+{
+	struct holder h = { 0 };
+	struct lk_remote_signer signer = { hold_sign, hold_done, &h };
+	struct lk_key *rsa = NULL, *ec = NULL;
+	struct lk_err e = { 0 };
+	EVP_PKEY *key = NULL;
+	struct lk_slice spki;
+
+	(void)state;
+	assert_true(lk_key_ephemeral(LK_KEY_RSA3072, &rsa, &e).ok);
+	assert_refused(lk_remote_key_new(lk_key_spki(rsa), &signer, &key, &e), e, LK_R_KEY_TYPE);
+	assert_true(lk_key_ephemeral(LK_KEY_P256, &ec, &e).ok);
+	spki = lk_key_spki(ec);
+	spki.n--;
+	assert_refused(lk_remote_key_new(spki, &signer, &key, &e), e, LK_R_CERT_SYNTAX);
+	assert_null(key);
+	assert_int_equal(h.done_n, 0); /* still the caller's */
+	lk_key_free(rsa);
+	lk_key_free(ec);
+}
+
+/* --- lk_tls_tbs_check() --------------------------------------------------------------------- */
+
+#define TBS_MAX 200
+
+static size_t
+certificate_verify(uint8_t p[static TBS_MAX], const char *context, size_t hash_n)
+{
+	size_t n = strlen(context) + 1;
+
+	memset(p, ' ', 64);
+	memcpy(p + 64, context, n);
+	memset(p + 64 + n, 0x5a, hash_n);
+	return 64 + n + hash_n;
+}
+
+static size_t
+server_key_exchange(uint8_t p[static TBS_MAX], uint8_t curve, uint8_t point_n)
+{
+	memset(p, 0x5a, TBS_MAX);
+	memcpy(p + 64, (uint8_t[]){ 3, 0, curve, point_n, 4 }, 5);
+	return 64 + 4 + (size_t)point_n;
+}
+
+static bool
+accepted(const uint8_t *p, size_t n, enum lk_tls_end end)
+{
+	struct lk_err e = { 0 };
+	bool ok = lk_tls_tbs_check(lk_slice(p, n), end, &e).ok;
+
+	assert_int_equal(e.reason, ok ? LK_R_NONE : LK_R_TLS_TBS);
+	return ok;
+}
+
+static void
+test_certificate_verify(void **state)
+{
+	static const char *const context[] = { "TLS 1.3, server CertificateVerify",
+		"TLS 1.3, client CertificateVerify" };
+	uint8_t p[TBS_MAX];
+	size_t i, n, hash_n;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		for (hash_n = 0; hash_n <= 64; hash_n++) {
+			n = certificate_verify(p, context[i], hash_n);
+			assert_int_equal(accepted(p, n, i ? LK_TLS_CLIENT : LK_TLS_SERVER),
+				hash_n == 32 || hash_n == 48);
+			assert_false(accepted(p, n, i ? LK_TLS_SERVER : LK_TLS_CLIENT));
+		}
+	/* every octet before the hash is fixed */
+	n = certificate_verify(p, context[0], 32);
+	for (i = 0; i < n; i++) {
+		p[i] ^= 1;
+		assert_int_equal(accepted(p, n, LK_TLS_SERVER), i >= n - 32);
+		p[i] ^= 1;
+	}
+}
+
+static void
+test_server_key_exchange(void **state)
+{
+	static const struct {
+		uint8_t curve, point_n;
+	} curves[] = { { 0x17, 65 }, { 0x18, 97 }, { 0x1d, 32 } };
+	uint8_t p[TBS_MAX];
+	size_t i, k, n;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(curves); i++) {
+		n = server_key_exchange(p, curves[i].curve, curves[i].point_n);
+		assert_true(accepted(p, n, LK_TLS_SERVER));
+		assert_false(accepted(p, n, LK_TLS_CLIENT));
+		assert_false(accepted(p, n - 1, LK_TLS_SERVER));
+		assert_false(accepted(p, n + 1, LK_TLS_SERVER));
+		for (k = 64; k < 68; k++) {
+			p[k] ^= 1;
+			assert_false(accepted(p, n, LK_TLS_SERVER));
+			p[k] ^= 1;
+		}
+	}
+	n = server_key_exchange(p, 0x17, 65);
+	p[68] = 2; /* compressed, though as long as an uncompressed point */
+	assert_false(accepted(p, n, LK_TLS_SERVER));
+	n = server_key_exchange(p, 0x19, 133); /* secp521r1 */
+	assert_false(accepted(p, n, LK_TLS_SERVER));
+}
+
+/* Randoms chosen so that the whole is a certificate, or signed attributes of CMS. */
+static void
+test_not_asn1(void **state)
+{
+	static const struct {
+		uint8_t head[6];
+		bool refused;
+	} heads[] = {
+		{ { 0x30, 0x81, 133 - 3 }, true },
+		{ { 0x31, 0x81, 133 - 3 }, true },
+		{ { 0x30, 0x82, 0, 133 - 4 }, true },
+		{ { 0x31, 0x84, 0, 0, 0, 133 - 6 }, true },
+		{ { 0x30, 0x80 }, true },
+		{ { 0x30, 0x81, 133 - 4 }, false }, /* ends too early to be all of it */
+		{ { 0x04, 0x81, 133 - 3 }, false },
+	};
+	uint8_t p[TBS_MAX];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(heads); i++) {
+		n = server_key_exchange(p, 0x17, 65);
+		memcpy(p, heads[i].head, sizeof heads[i].head);
+		assert_int_equal(accepted(p, n, LK_TLS_SERVER), !heads[i].refused);
+	}
+	n = server_key_exchange(p, 0x1d, 32);
+	memcpy(p, (uint8_t[]){ 0x31, (uint8_t)(n - 2) }, 2);
+	assert_false(accepted(p, n, LK_TLS_SERVER));
+}
+
+static void
+test_other_inputs(void **state)
+{
+	uint8_t p[TBS_MAX] = { 0 };
+	size_t n;
+
+	(void)state;
+	for (n = 0; n <= sizeof p; n++) { /* bare digests among them */
+		assert_false(accepted(p, n, LK_TLS_SERVER));
+		assert_false(accepted(p, n, LK_TLS_CLIENT));
+	}
+	assert_false(accepted(NULL, 0, LK_TLS_SERVER));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_uses),
+		cmocka_unit_test(test_tls_only),
+		cmocka_unit_test(test_holder_refuses),
+		cmocka_unit_test(test_gives_nothing_away),
+		cmocka_unit_test(test_not_the_certificates),
+		cmocka_unit_test(test_new_refused),
+		cmocka_unit_test(test_certificate_verify),
+		cmocka_unit_test(test_server_key_exchange),
+		cmocka_unit_test(test_not_asn1),
+		cmocka_unit_test(test_other_inputs),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
