@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* clang-format off: it takes the unbalanced braces below for nonsense */
+/* clang-format off */
 
 /* Each kind's columns by number: device_id, device_serial, … */
 #define LK_RECORD(name, key, stores, how)    enum { name##_site_id, name##_node_id,
@@ -16,9 +16,7 @@
 #define LK_INT(name, column)                 name##_##column,
 #define LK_BOOL(name, column)                name##_##column,
 #define LK_BLOB(name, column, max, privacy)  name##_##column,
-#define LK_RECORD_END(name) \
-	}                   \
-	;
+#define LK_RECORD_END(name)                  };
 #include "store/record.def"
 
 #define PUBLIC   false
@@ -26,16 +24,15 @@
 #define COLUMN(type, column, form, size, privacy) \
 	{ #column, LK_COLUMN_##form, offsetof(struct type, column), size, privacy },
 
-#define LK_RECORD(name, key, stores, how)                                                   \
-	static const struct lk_column name##_columns[] = { COLUMN(lk_record, site_id, TEXT, \
-		LK_ID_MAX, PUBLIC) COLUMN(lk_record, node_id, TEXT, LK_ID_MAX, PUBLIC)
+#define LK_RECORD(name, key, stores, how) \
+	static const struct lk_column name##_columns[] = { \
+		COLUMN(lk_record, site_id, TEXT, LK_ID_MAX, PUBLIC) \
+		COLUMN(lk_record, node_id, TEXT, LK_ID_MAX, PUBLIC)
 #define LK_TEXT(name, column, size, privacy) COLUMN(lk_##name##_record, column, TEXT, size, privacy)
 #define LK_INT(name, column)                 COLUMN(lk_##name##_record, column, INT, 0, PUBLIC)
 #define LK_BOOL(name, column)                COLUMN(lk_##name##_record, column, BOOL, 0, PUBLIC)
 #define LK_BLOB(name, column, max, privacy)  COLUMN(lk_##name##_record, column, BLOB, max, privacy)
-#define LK_RECORD_END(name) \
-	}                   \
-	;
+#define LK_RECORD_END(name)                  };
 #include "store/record.def"
 
 #define NOC         LK_STORE_NOC
@@ -44,7 +41,7 @@
 #define APPEND_ONLY true
 
 const struct lk_record_type lk_record_types[LK_KIND_COUNT] = {
-#define LK_RECORD(name, key, stores, how)                                           \
+#define LK_RECORD(name, key, stores, how) \
 	{ #name, LK_KIND_##name, sizeof(struct lk_##name##_record), name##_columns, \
 		LK_ARRAY_LEN(name##_columns), LK_##key, stores, how },
 #include "store/record.def"
@@ -69,7 +66,7 @@ lk_index_order(enum lk_index index, uint8_t ret[static LK_ORDER_COLUMNS_MAX])
 	unsigned i, n = x->n;
 
 	memcpy(ret, x->columns, n);
-	for (i = 0; i < key->n; i++)
+	for (i = 0; i < key->n && !x->unique; i++)
 		if (!memchr(x->columns, key->columns[i], x->n))
 			ret[n++] = key->columns[i];
 	return n;

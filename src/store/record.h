@@ -7,7 +7,7 @@
  *
  *	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
  *
- *	strcpy(d.id, id);
+ *	snprintf(d.id, sizeof d.id, "%s", id);
  *	LK_TRY(lk_store_get(store, LK_DEVICE_BY_ID, &d.record, e));
  */
 #pragma once
@@ -125,7 +125,8 @@ struct lk_index_info {
 extern const struct lk_record_type lk_record_types[LK_KIND_COUNT];
 extern const struct lk_index_info lk_indexes[LK_INDEX_COUNT];
 
-/* The columns that put records in one order: the index's, then the key's. Returns how many. */
+/* The columns that put records in one order: the index's, then, if it is not unique, the key's.
+ * Returns how many. */
 unsigned lk_index_order(enum lk_index index, uint8_t ret[static LK_ORDER_COLUMNS_MAX]);
 
 /* A column's value. `bytes` is for text (without the NUL) and blobs, `number` for the others. */
