@@ -10,7 +10,7 @@
  * by accident. It signs; it never exports, decrypts or derives, nor verifies (a
  * public key parsed from the certificate does). P-256 and P-384.
  *
- * The other half, for the process that has the key: lk_tls_tbs_check().
+ * The process that has the key decides by crypto/tls_tbs.h what it signs.
  */
 #pragma once
 
@@ -33,10 +33,3 @@ struct lk_remote_signer {
  * Caller frees with EVP_PKEY_free(). */
 LK_RESULT lk_remote_key_new(struct lk_slice spki, const struct lk_remote_signer *signer,
 	struct evp_pkey_st **ret, struct lk_err *e);
-
-enum lk_tls_end { LK_TLS_SERVER, LK_TLS_CLIENT };
-
-/* Whether tbs is what a TLS end signs in a handshake, and can be nothing else: the input of a TLS
- * 1.3 CertificateVerify of this end, or of a server's TLS 1.2 ServerKeyExchange. (A TLS 1.2
- * client signs the bare transcript, which could be anything: refused.) LK_R_TLS_TBS. */
-LK_RESULT lk_tls_tbs_check(struct lk_slice tbs, enum lk_tls_end end, struct lk_err *e);
