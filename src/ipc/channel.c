@@ -460,7 +460,6 @@ judge(const struct lk_channel *c, const struct header *h, size_t n, size_t n_fds
 	bool large = h->flags & FLAG_LARGE;
 	const struct lk_message_info *info = lk_message_info(h->type);
 
-	/*= SEC-03: a message without a row for its sender is refused =*/
 	LK_REQUIRE(lk_message_is_allowed(h->type, c->peer, c->self), e, LK_R_IPC_DENIED,
 		"%s may not send message %u (%s) to %s", lk_role_name(c->peer), h->type,
 		info ? lk_body_name((enum lk_body)h->type) : "unknown", lk_role_name(c->self));

@@ -50,26 +50,37 @@ struct lk_config_key {
 };
 
 /* Refuses at compile time a field of another type than the row says. */
-#define LK_CONFIG_FIELD(s, f, t)                                                     \
-	.offset = offsetof(s, f) + 0 * sizeof(char[__builtin_types_compatible_p(     \
-						__typeof__(((s *)0)->f), t) ? 1 : -1]), \
+#define LK_CONFIG_FIELD(s, f, t)                                                                   \
+	.offset = offsetof(s, f) +                                                                 \
+		  0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((s *)0)->f), t) ? 1     \
+											   : -1]), \
 	.size = sizeof(((s *)0)->f)
 
-#define LK_CONFIG_TEXT(s, f, sec, k, dflt, h)                                        \
-	{ .section = sec, .key = k, .type = LK_CONFIG_TYPE_TEXT,                     \
-	  LK_CONFIG_FIELD(s, f, char[sizeof(((s *)0)->f)]), .fallback = dflt, .help = h }
-#define LK_CONFIG_U32(s, f, sec, k, dflt, lo, hi, h)                                 \
-	{ .section = sec, .key = k, .type = LK_CONFIG_TYPE_U32,                      \
-	  LK_CONFIG_FIELD(s, f, uint32_t), .fallback = dflt, .min = lo, .max = hi, .help = h }
-#define LK_CONFIG_DURATION(s, f, sec, k, dflt, lo, hi, h)                            \
-	{ .section = sec, .key = k, .type = LK_CONFIG_TYPE_DURATION,                 \
-	  LK_CONFIG_FIELD(s, f, int64_t), .fallback = dflt, .min = lo, .max = hi, .help = h }
-#define LK_CONFIG_BOOL(s, f, sec, k, dflt, h)                                        \
-	{ .section = sec, .key = k, .type = LK_CONFIG_TYPE_BOOL,                     \
-	  LK_CONFIG_FIELD(s, f, bool), .fallback = dflt, .help = h }
-#define LK_CONFIG_CHOICE(s, f, sec, k, dflt, names, h)                               \
-	{ .section = sec, .key = k, .type = LK_CONFIG_TYPE_CHOICE,                   \
-	  LK_CONFIG_FIELD(s, f, unsigned), .fallback = dflt, .choices = names, .help = h }
+#define LK_CONFIG_TEXT(s, f, sec, k, dflt, h)                                                 \
+	{                                                                                     \
+		.section = sec, .key = k, .type = LK_CONFIG_TYPE_TEXT,                        \
+		LK_CONFIG_FIELD(s, f, char[sizeof(((s *)0)->f)]), .fallback = dflt, .help = h \
+	}
+#define LK_CONFIG_U32(s, f, sec, k, dflt, lo, hi, h)                                               \
+	{                                                                                          \
+		.section = sec, .key = k, .type = LK_CONFIG_TYPE_U32,                              \
+		LK_CONFIG_FIELD(s, f, uint32_t), .fallback = dflt, .min = lo, .max = hi, .help = h \
+	}
+#define LK_CONFIG_DURATION(s, f, sec, k, dflt, lo, hi, h)                                         \
+	{                                                                                         \
+		.section = sec, .key = k, .type = LK_CONFIG_TYPE_DURATION,                        \
+		LK_CONFIG_FIELD(s, f, int64_t), .fallback = dflt, .min = lo, .max = hi, .help = h \
+	}
+#define LK_CONFIG_BOOL(s, f, sec, k, dflt, h)                            \
+	{                                                                \
+		.section = sec, .key = k, .type = LK_CONFIG_TYPE_BOOL,   \
+		LK_CONFIG_FIELD(s, f, bool), .fallback = dflt, .help = h \
+	}
+#define LK_CONFIG_CHOICE(s, f, sec, k, dflt, names, h)                                         \
+	{                                                                                      \
+		.section = sec, .key = k, .type = LK_CONFIG_TYPE_CHOICE,                       \
+		LK_CONFIG_FIELD(s, f, unsigned), .fallback = dflt, .choices = names, .help = h \
+	}
 
 /* What every program has; the first member of its struct. */
 struct lk_config_common {
@@ -83,22 +94,26 @@ struct lk_config_common {
 
 extern const char *const lk_config_log_levels[], *const lk_config_log_formats[];
 
-#define LK_CONFIG_COMMON(state)                                                                    \
-	LK_CONFIG_TEXT(struct lk_config_common, state_dir, "paths", "state_dir", state,            \
-		"The folder of what must survive a restart; each role has its own below it."),     \
-	LK_CONFIG_TEXT(struct lk_config_common, runtime_dir, "paths", "runtime_dir",               \
-		"/run/latchkey", "The folder of Unix sockets."),                                   \
-	LK_CONFIG_CHOICE(struct lk_config_common, log_level, "log", "level", "info",               \
-		lk_config_log_levels, "The least level that is logged."),                          \
-	LK_CONFIG_CHOICE(struct lk_config_common, log_format, "log", "format", "text",             \
-		lk_config_log_formats, "The form of a log line."),                                 \
-	LK_CONFIG_U32(struct lk_config_common, uid_base, "process", "uid_base", "0", 0,            \
-		UINT32_MAX - 64,                                                                   \
-		"Where the users latchkey-ROLE do not exist and the program is started as root: "  \
-		"role number N runs as user and group uid_base + N. 0: as the starting user."),    \
-	LK_CONFIG_BOOL(struct lk_config_common, cage_explain, "process", "cage_explain", "no",     \
-		"A role that makes a forbidden system call ends with its name in the log. For "    \
-		"finding a fault; otherwise the kernel ends it at once, without words.")
+#define LK_CONFIG_COMMON(state)                                                                  \
+	LK_CONFIG_TEXT(struct lk_config_common, state_dir, "paths", "state_dir", state,          \
+		"The folder of what must survive a restart; each role has its own below it."),   \
+		LK_CONFIG_TEXT(struct lk_config_common, runtime_dir, "paths", "runtime_dir",     \
+			"/run/latchkey", "The folder of Unix sockets."),                         \
+		LK_CONFIG_CHOICE(struct lk_config_common, log_level, "log", "level", "info",     \
+			lk_config_log_levels, "The least level that is logged."),                \
+		LK_CONFIG_CHOICE(struct lk_config_common, log_format, "log", "format", "text",   \
+			lk_config_log_formats, "The form of a log line."),                       \
+		LK_CONFIG_U32(struct lk_config_common, uid_base, "process", "uid_base", "0", 0,  \
+			UINT32_MAX - 64,                                                         \
+			"Where the users latchkey-ROLE do not exist and the program is started " \
+			"as root: "                                                              \
+			"role number N runs as user and group uid_base + N. 0: as the starting " \
+			"user."),                                                                \
+		LK_CONFIG_BOOL(struct lk_config_common, cage_explain, "process", "cage_explain", \
+			"no",                                                                    \
+			"A role that makes a forbidden system call ends with its name in the "   \
+			"log. For "                                                              \
+			"finding a fault; otherwise the kernel ends it at once, without words.")
 
 struct lk_config_spec {
 	const char *program;
@@ -111,14 +126,14 @@ struct lk_config_spec {
 /* All defaults. Also the proof that they are in range: tests call it for every table. */
 LK_RESULT lk_config_defaults(const struct lk_config_spec *spec, void *values, struct lk_err *e);
 /* Overrides from a text; `name` is the file's in messages. values is untouched on failure. */
-LK_RESULT lk_config_parse(const struct lk_config_spec *spec, const char *name,
-	struct lk_slice text, void *values, struct lk_err *e);
+LK_RESULT lk_config_parse(const struct lk_config_spec *spec, const char *name, struct lk_slice text,
+	void *values, struct lk_err *e);
 /* Overrides from a main file and its conf.d. values is untouched on failure. */
 LK_RESULT lk_config_read(
 	const struct lk_config_spec *spec, const char *file, void *values, struct lk_err *e);
 /* The values as a file that lk_config_parse() reads to the same values. */
-LK_RESULT lk_config_print(
-	const struct lk_config_spec *spec, const void *values, struct lk_buf *out, struct lk_err *e);
+LK_RESULT lk_config_print(const struct lk_config_spec *spec, const void *values, struct lk_buf *out,
+	struct lk_err *e);
 /* The option list of the manual page in man(7) markup. */
 LK_RESULT lk_config_describe(
 	const struct lk_config_spec *spec, struct lk_buf *out, struct lk_err *e);
@@ -142,7 +157,8 @@ struct lk_config_args {
 };
 
 /* Refuses with LK_R_USAGE. Strings are borrowed from argv. */
-LK_RESULT lk_config_args(int argc, char *const argv[], struct lk_config_args *ret, struct lk_err *e);
+LK_RESULT lk_config_args(
+	int argc, char *const argv[], struct lk_config_args *ret, struct lk_err *e);
 /* Defaults, files, command line: what the program runs with. */
 LK_RESULT lk_config_load(const struct lk_config_spec *spec, const struct lk_config_args *args,
 	void *values, struct lk_err *e);
