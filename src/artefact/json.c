@@ -46,8 +46,8 @@ lk_json_parse(struct lk_slice in, json_t **ret, struct lk_err *e)
 	LK_CLEANUP(json_decrefp) json_t *obj = NULL;
 	json_error_t je;
 
-	LK_REQUIRE(in.n <= LK_JSON_MAX, e, LK_R_TOO_LARGE, "a JSON text of %zu bytes, at most %d are taken",
-		in.n, LK_JSON_MAX);
+	LK_REQUIRE(in.n <= LK_JSON_MAX, e, LK_R_TOO_LARGE,
+		"a JSON text of %zu bytes, at most %d are taken", in.n, LK_JSON_MAX);
 	LK_TRY(check_depth(in, e));
 	/*= RFC8259 4: names within an object are unique =*/
 	obj = json_loadb((const char *)in.p, in.n, JSON_REJECT_DUPLICATES, &je);
@@ -92,7 +92,8 @@ read_enum(const struct lk_json_field *f, const json_t *v, int *ret, struct lk_er
 			*ret = i;
 			return LK_OK;
 		}
-	return lk_fail(e, LK_R_JSON_MEMBER, "\"%.40s\" is not a value it can have", json_string_value(v));
+	return lk_fail(
+		e, LK_R_JSON_MEMBER, "\"%.40s\" is not a value it can have", json_string_value(v));
 }
 
 static struct lk_result
@@ -208,7 +209,7 @@ lk_json_read(const struct lk_json_table *t, const json_t *obj, void *dst, struct
 	size_t i;
 
 	assert(t->n <= 32);
-	json_object_foreach((json_t *)(uintptr_t)obj, name, v) {
+	json_object_foreach ((json_t *)(uintptr_t)obj, name, v) {
 		const struct lk_json_field *f = find(t, name);
 
 		LK_REQUIRE(f || t->unknown == LK_JSON_IGNORE_UNKNOWN, e, t->reason,
@@ -220,8 +221,9 @@ lk_json_read(const struct lk_json_table *t, const json_t *obj, void *dst, struct
 		*present |= UINT32_C(1) << (f - t->fields);
 	}
 	for (i = 0; i < t->n; i++)
-		LK_REQUIRE(t->fields[i].need == LK_JSON_OPTIONAL || lk_json_has(*present, (unsigned)i), e,
-			t->reason, "%s has no %s", t->what, t->fields[i].name);
+		LK_REQUIRE(
+			t->fields[i].need == LK_JSON_OPTIONAL || lk_json_has(*present, (unsigned)i),
+			e, t->reason, "%s has no %s", t->what, t->fields[i].name);
 	return LK_OK;
 }
 
@@ -236,8 +238,8 @@ lk_json_write(const struct lk_json_table *t, const void *src, json_t **ret, stru
 	for (i = 0; i < t->n; i++) {
 		const struct lk_json_field *f = &t->fields[i];
 
-		LK_REQUIRE(f->need == LK_JSON_OPTIONAL || lk_json_has(present, (unsigned)i), e, t->reason,
-			"%s has no %s", t->what, f->name);
+		LK_REQUIRE(f->need == LK_JSON_OPTIONAL || lk_json_has(present, (unsigned)i), e,
+			t->reason, "%s has no %s", t->what, f->name);
 		if (!lk_json_has(present, (unsigned)i))
 			continue;
 		if (!lk_json_set(obj, f->name, write_field(f, (const char *)src + f->offset), e).ok)
@@ -282,4 +284,28 @@ lk_json_print_yang(const json_t *obj, const char *root, struct lk_buf *out, stru
 	LK_REQUIRE(outer, e, LK_R_NOMEM, "no memory for JSON");
 	LK_TRY(lk_json_set(outer, root, json_incref((json_t *)(uintptr_t)obj), e));
 	return lk_json_print(outer, out, e);
+}
+
+static bool
+is_plain(const json_t *v)
+{
+	const char *s = json_string_value(v);
+
+	if (!s || strlen(s) != json_string_length(v))
+		return false;
+	while (*s >= 0x20 && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
+struct lk_result
+lk_json_print_line(const char *name, const json_t *value, struct lk_buf *out, struct lk_err *e)
+{
+	LK_CLEANUP(lk_freep) char *text = NULL;
+
+	if (is_plain(value))
+		return lk_buf_printf(out, e, "%s: %s\n", name, json_string_value(value));
+	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	LK_REQUIRE(text, e, LK_R_NOMEM, "no memory to print JSON");
+	return lk_buf_printf(out, e, "%s: %s\n", name, text);
 }

@@ -9,29 +9,28 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/encode.h"
-
 #define YANG_ROOT "ietf-voucher:voucher"
 
 const char *const lk_assertion_names[LK_ASSERTION_COUNT + 1] = { "verified", "logged", "proximity",
 	NULL };
 
 /* RFC 8366 5.3, leaf by leaf. */
-#define LEAF(field, name, type, need) LK_JSON_FIELD(struct lk_voucher_leaves, field, name, type, need)
-#define BINARY(field, name, need, most)                                                            \
+#define LEAF(field, name, type, need) \
+	LK_JSON_FIELD(struct lk_voucher_leaves, field, name, type, need)
+#define BINARY(field, name, need, most) \
 	LK_JSON_BINARY_FIELD(struct lk_voucher_leaves, field, name, need, most)
 static const struct lk_json_field leaves[] = {
 	[LK_VOUCHER_CREATED_ON] = LEAF(created_on, "created-on", TIME, MANDATORY),
 	[LK_VOUCHER_EXPIRES_ON] = LEAF(expires_on, "expires-on", TIME, OPTIONAL),
-	[LK_VOUCHER_ASSERTION] = LK_JSON_ENUM_FIELD(struct lk_voucher_leaves, assertion, "assertion",
-		MANDATORY, lk_assertion_names),
+	[LK_VOUCHER_ASSERTION] = LK_JSON_ENUM_FIELD(
+		struct lk_voucher_leaves, assertion, "assertion", MANDATORY, lk_assertion_names),
 	[LK_VOUCHER_SERIAL_NUMBER] = LEAF(serial_number, "serial-number", TEXT, MANDATORY),
 	[LK_VOUCHER_IDEVID_ISSUER] =
 		BINARY(idevid_issuer, "idevid-issuer", OPTIONAL, LK_IDEVID_ISSUER_MAX),
 	[LK_VOUCHER_PINNED_DOMAIN_CERT] =
 		BINARY(pinned_domain_cert, "pinned-domain-cert", MANDATORY, LK_CERT_DER_MAX),
-	[LK_VOUCHER_DOMAIN_CERT_REVOCATION_CHECKS] =
-		LEAF(domain_cert_revocation_checks, "domain-cert-revocation-checks", BOOL, OPTIONAL),
+	[LK_VOUCHER_DOMAIN_CERT_REVOCATION_CHECKS] = LEAF(
+		domain_cert_revocation_checks, "domain-cert-revocation-checks", BOOL, OPTIONAL),
 	[LK_VOUCHER_NONCE] = LEAF(nonce, "nonce", TEXT, OPTIONAL),
 	[LK_VOUCHER_LAST_RENEWAL_DATE] =
 		LEAF(last_renewal_date, "last-renewal-date", TIME, OPTIONAL),
@@ -64,8 +63,8 @@ check_leaves(const struct lk_voucher_leaves *leaf, struct lk_err *e)
 	LK_REQUIRE(!has(leaf, LK_VOUCHER_LAST_RENEWAL_DATE) || has(leaf, LK_VOUCHER_EXPIRES_ON), e,
 		LK_R_VOUCHER_LEAF, "last-renewal-date without expires-on");
 	/*= RFC8366 5.3: a nonce has at least 8 octets =*/
-	LK_REQUIRE(!has(leaf, LK_VOUCHER_NONCE) || strlen(leaf->nonce) >= LK_VOUCHER_NONCE_MIN_LEN, e,
-		LK_R_VOUCHER_LEAF, "the nonce has %zu characters, want %d or more",
+	LK_REQUIRE(!has(leaf, LK_VOUCHER_NONCE) || strlen(leaf->nonce) >= LK_VOUCHER_NONCE_MIN_LEN,
+		e, LK_R_VOUCHER_LEAF, "the nonce has %zu characters, want %d or more",
 		strlen(leaf->nonce), LK_VOUCHER_NONCE_MIN_LEN);
 	LK_REQUIRE(leaf->serial_number[0], e, LK_R_VOUCHER_LEAF, "serial-number is empty");
 	return LK_OK;
@@ -81,6 +80,8 @@ lk_voucher_parse(struct lk_slice der, struct lk_voucher **ret, struct lk_err *e)
 	LK_REQUIRE(der.n <= LK_VOUCHER_MAX, e, LK_R_TOO_LARGE,
 		"a voucher of %zu bytes, at most %d are taken", der.n, LK_VOUCHER_MAX);
 	LK_TRY(lk_cms_parse(der, &v->cms, e));
+	LK_REQUIRE(lk_cms_type(v->cms) != LK_CMS_SZTP_JSON, e, LK_R_CMS_CONTENT_TYPE,
+		"eContentType is that of conveyed information");
 	LK_TRY(lk_json_parse_yang(lk_cms_content(v->cms), YANG_ROOT, &obj, e));
 	LK_TRY(lk_json_read(&table, obj, &v->leaf, e));
 	LK_TRY(check_leaves(&v->leaf, e));
@@ -113,15 +114,17 @@ check_signature(const struct lk_voucher *v, const struct lk_anchors *manufacture
 	enum lk_chain_times times, int64_t now, struct lk_err *e)
 {
 	const struct lk_cert *signer = lk_cms_signer(v->cms);
+	char masa_url[LK_CERT_NAME_MAX];
 
 	LK_REQUIRE(signer, e, LK_R_VOUCHER_SIGNER, "the signer's certificate is not enclosed");
+	/* MASAs and devices often have one CA. What names a MASA is a device, and would otherwise
+	 * speak for all its siblings. */
+	LK_TRY(lk_cert_url(signer, LK_OID_PE_MASA_URL, masa_url, e));
+	LK_REQUIRE(!masa_url[0], e, LK_R_VOUCHER_SIGNER, "a device's own certificate signed it");
 	LK_TRY(lk_cms_verify(v->cms, signer, e));
-	if (!lk_chain_verify(manufacturer, signer, lk_cms_certs(v->cms), times, now, e).ok) {
-		lk_err_prefix(e, "the signer's certificate");
-		if (e && e->reason == LK_R_CERT_CHAIN)
-			e->reason = LK_R_VOUCHER_SIGNER;
-		return (struct lk_result){ false };
-	}
+	if (!lk_chain_verify(manufacturer, signer, lk_cms_certs(v->cms), times, now, e).ok)
+		return lk_fail_as(
+			e, LK_R_CERT_CHAIN, LK_R_VOUCHER_SIGNER, "the signer's certificate");
 	return LK_OK;
 }
 
@@ -136,10 +139,11 @@ check_times(const struct lk_voucher *v, enum lk_chain_times times, int64_t now, 
 		lk_time_print(leaf->expires_on, is);
 		/*= RFC8366 5.3: expires-on is not after the end of pinned-domain-cert =*/
 		LK_REQUIRE(leaf->expires_on <= lk_cert_not_after(v->pinned), e,
-			LK_R_VOUCHER_PIN_EXPIRES, "expires-on is %s, after the pinned certificate's end", is);
+			LK_R_VOUCHER_PIN_EXPIRES,
+			"expires-on is %s, after the pinned certificate's end", is);
 		/*= RFC8366 5.3: expires-on has not yet passed =*/
-		LK_REQUIRE(times == LK_TIMES_IGNORE || now <= leaf->expires_on, e, LK_R_VOUCHER_EXPIRED,
-			"expires-on is %s, now is %s", is, want);
+		LK_REQUIRE(times == LK_TIMES_IGNORE || now <= leaf->expires_on, e,
+			LK_R_VOUCHER_EXPIRED, "expires-on is %s, now is %s", is, want);
 	}
 	lk_time_print(leaf->created_on, is);
 	/*= RFC8995 2.6.1: with a trusted clock created-on is checked =*/
@@ -171,7 +175,7 @@ check_device(const struct lk_voucher_leaves *leaf, const struct lk_cert *idevid,
 {
 	char serial[LK_CERT_NAME_MAX];
 
-	lk_cert_subject(idevid, "2.5.4.5", serial);
+	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
 	/*= RFC8995 5.6.1: serial-number equals the pledge's own =*/
 	LK_REQUIRE(strcmp(leaf->serial_number, serial) == 0, e, LK_R_VOUCHER_SERIAL,
 		"serial-number is %s, want %s", leaf->serial_number, serial);
@@ -183,8 +187,8 @@ check_device(const struct lk_voucher_leaves *leaf, const struct lk_cert *idevid,
 }
 
 static struct lk_result
-check_nonce(const struct lk_voucher_leaves *leaf, const struct lk_voucher_want *want,
-	struct lk_err *e)
+check_nonce(
+	const struct lk_voucher_leaves *leaf, const struct lk_voucher_want *want, struct lk_err *e)
 {
 	if (!has(leaf, LK_VOUCHER_NONCE)) {
 		/*= RFC8995 7.2: a pledge accepts nonceless vouchers unless it is told otherwise =*/
@@ -206,19 +210,22 @@ check_domain(const struct lk_voucher *v, const struct lk_voucher_want *want, str
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *pin = NULL;
 	LK_CLEANUP(lk_certs_done) struct lk_certs one = { .n = 0 };
 
-	LK_REQUIRE(want->registrar->n > 0, e, LK_R_VOUCHER_DOMAIN, "the registrar sent no certificate");
-	/*= RFC8995 5.6.2: the pinned certificate may be the registrar's end-entity certificate =*/
-	if (lk_cert_eq(v->pinned, want->registrar->v[0]))
+	LK_REQUIRE(want->registrar->n > 0, e, LK_R_VOUCHER_DOMAIN,
+		"the registrar sent no certificate");
+	/*= RFC8995 5.6.2: the pinned key may be that of the registrar's end-entity certificate =*/
+	if (lk_cert_same_key(v->pinned, want->registrar->v[0]))
 		return LK_OK;
-	/*= RFC8995 5.6.2: the registrar's certificate is verified with the pinned one as the only anchor =*/
+	/*= RFC8995 5.6.2: the registrar's certificate is verified with the pinned one as the only
+	 * anchor =*/
 	LK_TRY(lk_certs_add(&one, v->pinned, e));
 	LK_TRY(lk_anchors_new(&one, &pin, e));
-	if (!lk_chain_verify(pin, want->registrar->v[0], want->registrar, want->times, want->now, e).ok) {
-		lk_err_prefix(e, "the registrar does not belong to the pinned domain");
-		if (e && e->reason == LK_R_CERT_CHAIN)
-			e->reason = LK_R_VOUCHER_DOMAIN;
-		return (struct lk_result){ false };
-	}
+	if (!lk_chain_verify(pin, want->registrar->v[0], want->registrar, want->times, want->now, e)
+			.ok)
+		return lk_fail_as(e, LK_R_CERT_CHAIN, LK_R_VOUCHER_DOMAIN,
+			"the registrar does not belong to the pinned domain");
+	/*= RFC7030 3.6.1: a server known by nothing but a trust anchor has id-kp-cmcRA =*/
+	LK_REQUIRE(lk_cert_has_eku(want->registrar->v[0], LK_OID_EKU_CMC_RA), e,
+		LK_R_VOUCHER_REGISTRAR, "the server's certificate has no id-kp-cmcRA");
 	return LK_OK;
 }
 
@@ -263,16 +270,9 @@ static struct lk_result
 print_leaf(const struct lk_voucher *v, const char *name, const json_t *value, struct lk_buf *out,
 	struct lk_err *e)
 {
-	char subject[LK_CERT_NAME_MAX], fingerprint[65];
-
-	if (strcmp(name, leaves[LK_VOUCHER_PINNED_DOMAIN_CERT].name) == 0) {
-		lk_cert_subject_text(v->pinned, subject, sizeof subject);
-		lk_cert_fingerprint(v->pinned, fingerprint);
-		return lk_buf_printf(out, e, "%s: %s, sha256 %s\n", name, subject, fingerprint);
-	}
-	return lk_buf_printf(out, e, "%s: %s\n", name,
-		json_is_boolean(value) ? (json_is_true(value) ? "true" : "false")
-				       : json_string_value(value));
+	if (strcmp(name, leaves[LK_VOUCHER_PINNED_DOMAIN_CERT].name) == 0)
+		return lk_cert_print_line(name, v->pinned, out, e);
+	return lk_json_print_line(name, value, out, e);
 }
 
 struct lk_result
@@ -283,7 +283,7 @@ lk_voucher_print(const struct lk_voucher *v, struct lk_buf *out, struct lk_err *
 	json_t *value;
 
 	LK_TRY(lk_json_write(&table, &v->leaf, &obj, e));
-	json_object_foreach(obj, name, value)
+	json_object_foreach (obj, name, value)
 		LK_TRY(print_leaf(v, name, value, out, e));
 	return LK_OK;
 }

@@ -18,18 +18,19 @@
 #include "artefact/json.h"
 #include "crypto/cms.h"
 
-#define LK_VOUCHER_MAX		 (16 * 1024) /* bytes of the CMS object */
-#define LK_SERIAL_NUMBER_MAX	 129	     /* a device serial number and its NUL */
-#define LK_VOUCHER_NONCE_MAX	 65	     /* nonce as text and its NUL */
-#define LK_VOUCHER_NONCE_MIN_LEN 8	     /* characters; RFC 8366 5.3 says 8..32 octets, some
-					      * send them as text and not as base64 */
-#define LK_IDEVID_ISSUER_MAX	 512	     /* octets of an AuthorityKeyIdentifier */
-#define LK_VOUCHER_CLOCK_SKEW	 300	     /* seconds by which a MASA's clock may be ahead of ours */
+#define LK_VOUCHER_MAX       (16 * 1024) /* bytes of the CMS object */
+#define LK_SERIAL_NUMBER_MAX 129         /* a device serial number and its NUL */
+#define LK_VOUCHER_NONCE_MAX 65          /* nonce as text and its NUL */
+#define LK_VOUCHER_NONCE_MIN_LEN                                                      \
+	8                         /* characters; RFC 8366 5.3 says 8..32 octets, some \
+				   * send them as text and not as base64 */
+#define LK_IDEVID_ISSUER_MAX  512 /* octets of an AuthorityKeyIdentifier */
+#define LK_VOUCHER_CLOCK_SKEW 300 /* seconds by which a MASA's clock may be ahead of ours */
 
 /* RFC 8366 5.3; ordered as the YANG enumeration is. */
 enum lk_assertion {
-	LK_ASSERTION_VERIFIED,	/* the MASA verified the ownership */
-	LK_ASSERTION_LOGGED,	/* issued without verification, and logged */
+	LK_ASSERTION_VERIFIED,  /* the MASA verified the ownership */
+	LK_ASSERTION_LOGGED,    /* issued without verification, and logged */
 	LK_ASSERTION_PROXIMITY, /* the MASA saw that pledge and registrar met */
 	LK_ASSERTION_COUNT
 };
@@ -49,22 +50,22 @@ enum lk_voucher_leaf {
 };
 
 struct lk_voucher_leaves {
-	uint32_t present;			  /* bit per enum lk_voucher_leaf */
-	int64_t created_on;			  /* Unix seconds */
-	int64_t expires_on;			  /* Unix seconds; never together with a nonce */
-	int assertion;				  /* enum lk_assertion */
+	uint32_t present;                         /* bit per enum lk_voucher_leaf */
+	int64_t created_on;                       /* Unix seconds */
+	int64_t expires_on;                       /* Unix seconds; never together with a nonce */
+	int assertion;                            /* enum lk_assertion */
 	char serial_number[LK_SERIAL_NUMBER_MAX]; /* the device's X520SerialNumber */
-	struct lk_buf idevid_issuer;		  /* AKI of the IDevID, see lk_idevid_issuer_matches */
-	struct lk_buf pinned_domain_cert;	  /* DER certificate */
+	struct lk_buf idevid_issuer;      /* AKI of the IDevID, see lk_idevid_issuer_matches */
+	struct lk_buf pinned_domain_cert; /* DER certificate */
 	bool domain_cert_revocation_checks;
 	char nonce[LK_VOUCHER_NONCE_MAX]; /* opaque: compared byte for byte, never decoded */
-	int64_t last_renewal_date;	  /* Unix seconds; informative */
+	int64_t last_renewal_date;        /* Unix seconds; informative */
 };
 
 struct lk_voucher {
-	struct lk_cms *cms;		/* the envelope as received; owned */
-	struct lk_voucher_leaves leaf;	/* owned */
-	struct lk_cert *pinned;		/* pinned_domain_cert, decoded; owned; NULL when absent */
+	struct lk_cms *cms;            /* the envelope as received; owned */
+	struct lk_voucher_leaves leaf; /* owned */
+	struct lk_cert *pinned;        /* pinned_domain_cert, decoded; owned; NULL when absent */
 };
 
 /* Caller frees. Refuses with LK_R_CMS_*, LK_R_JSON_*, LK_R_VOUCHER_LEAF and
@@ -81,18 +82,18 @@ LK_RESULT lk_voucher_verify(const struct lk_voucher *v, const struct lk_anchors 
 /* What a pledge holds against a voucher. Every member counts. */
 struct lk_voucher_want {
 	const struct lk_anchors *manufacturer; /* built in */
-	enum lk_chain_times times;	       /* LK_TIMES_IGNORE: this pledge has no trusted clock */
-	int64_t now;			       /* Unix seconds; unused without a clock */
-	const struct lk_cert *idevid;	       /* the pledge's own: serial-number and AKI */
-	const char *nonce;		       /* the one sent; NULL: none was sent */
-	bool accept_nonceless;		       /* RFC 8995 7.2: true unless the owner said otherwise */
-	unsigned accept_assertions;	       /* bit per enum lk_assertion */
-	const struct lk_certs *registrar;      /* TLS server chain as received, end-entity first */
+	enum lk_chain_times times;        /* LK_TIMES_IGNORE: this pledge has no trusted clock */
+	int64_t now;                      /* Unix seconds; unused without a clock */
+	const struct lk_cert *idevid;     /* the pledge's own: serial-number and AKI */
+	const char *nonce;                /* the one sent; NULL: none was sent */
+	bool accept_nonceless;            /* RFC 8995 7.2: true unless the owner said otherwise */
+	unsigned accept_assertions;       /* bit per enum lk_assertion */
+	const struct lk_certs *registrar; /* TLS server chain as received, end-entity first */
 };
 
 struct lk_verified_voucher {
 	const struct lk_voucher *voucher; /* borrowed */
-	const struct lk_cert *pinned;	  /* the only trust anchor from now on; borrowed from it */
+	const struct lk_cert *pinned;     /* the only trust anchor from now on; borrowed from it */
 };
 
 LK_RESULT lk_voucher_check(const struct lk_voucher *v, const struct lk_voucher_want *want,

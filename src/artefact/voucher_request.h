@@ -49,7 +49,7 @@ struct lk_voucher_request {
 	struct lk_cms *cms;                    /* the envelope; owned */
 	struct lk_voucher_request_leaves leaf; /* owned */
 	struct lk_voucher_request *prior;      /* the enclosed one, parsed; owned; NULL when absent.
-	                                        * Its own `prior` is always NULL */
+						* Its own `prior` is always NULL */
 };
 
 /* Caller frees. Refuses with LK_R_CMS_*, LK_R_JSON_* and LK_R_REQUEST_LEAF. */
@@ -69,8 +69,9 @@ lk_voucher_request_has(const struct lk_voucher_request *r, enum lk_voucher_reque
 /* That `idevid` chains to a trusted manufacturer is the caller's to know already: the TLS
  * handshake or its cached verdict said so. */
 struct lk_pledge_request_want {
-	const struct lk_cert *idevid;    /* the TLS client's certificate */
-	const struct lk_cert *registrar; /* the end-entity certificate that this connection showed */
+	const struct lk_cert *idevid; /* the TLS client's certificate */
+	const struct lk_cert
+		*registrar; /* the end-entity certificate that this connection showed */
 };
 
 struct lk_verified_pledge_request {
@@ -98,11 +99,11 @@ struct lk_registrar_request_want {
 struct lk_verified_registrar_request {
 	const struct lk_voucher_request *request; /* borrowed, like all that follows */
 	const struct lk_cert *registrar;          /* who signed: what a narrow policy pins */
-	const struct lk_cert *farthest;  /* end of its enclosed chain: what a wide policy pins */
-	const struct lk_cert *idevid;    /* who signed the prior request; NULL when there is none */
-	enum lk_assertion assertion;     /* proximity when the prior request proves it, else logged;
-	                                  * `verified` is the ownership records' to say */
-	bool authenticated;              /* by the connection or by a known domain CA */
+	const struct lk_cert *farthest; /* end of its enclosed chain: what a wide policy pins */
+	const struct lk_cert *idevid;   /* who signed the prior request; NULL when there is none */
+	enum lk_assertion assertion;    /* proximity when the prior request proves it, else logged;
+					 * `verified` is the ownership records' to say */
+	bool authenticated;             /* by the connection or by a known domain CA */
 };
 
 /* In this order: 5.5 LK_R_REQUEST_PROXIMITY_PRESENT; 5.5.2 and 5.5.3 LK_R_REQUEST_SIGNER_MISSING,

@@ -11,7 +11,7 @@
 #include "crypto/ossl.h"
 
 #define OID_ANIMA_JSON_VOUCHER "1.2.840.113549.1.9.16.1.40" /* RFC 8366 8.5 */
-#define OID_SZTP_JSON	       "1.2.840.113549.1.9.16.1.43" /* RFC 8572 9.6 */
+#define OID_SZTP_JSON          "1.2.840.113549.1.9.16.1.43" /* RFC 8572 9.6 */
 
 static const char *const type_oids[LK_CMS_TYPE_COUNT] = {
 	[LK_CMS_DATA] = "1.2.840.113549.1.7.1",
@@ -21,7 +21,7 @@ static const char *const type_oids[LK_CMS_TYPE_COUNT] = {
 
 struct lk_cms {
 	CMS_ContentInfo *info;
-	CMS_SignerInfo *signer_info;  /* inside info */
+	CMS_SignerInfo *signer_info;   /* inside info */
 	const ASN1_OCTET_STRING *body; /* inside info */
 	struct lk_certs certs;
 	struct lk_cert *signer; /* one of certs, or NULL */
@@ -39,9 +39,30 @@ read_type(struct lk_cms *c, struct lk_err *e)
 	for (t = 0; t < LK_CMS_TYPE_COUNT; t++)
 		if (strcmp(oid, type_oids[t]) == 0)
 			break;
-	LK_REQUIRE(t < LK_CMS_TYPE_COUNT, e, LK_R_CMS_CONTENT_TYPE, "eContentType is %s, want %s", oid,
-		OID_ANIMA_JSON_VOUCHER);
+	LK_REQUIRE(t < LK_CMS_TYPE_COUNT, e, LK_R_CMS_CONTENT_TYPE, "eContentType is %s, want %s",
+		oid, OID_ANIMA_JSON_VOUCHER);
 	c->type = (enum lk_cms_type)t;
+	return LK_OK;
+}
+
+/* The digest is strong, and the signature's algorithm is one that belongs to it. OpenSSL takes any
+ * name here that it does not need for verifying. */
+static struct lk_result
+check_algorithms(CMS_SignerInfo *si, struct lk_err *e)
+{
+	X509_ALGOR *digest, *signature;
+	int md, of, of_md = NID_undef;
+
+	CMS_SignerInfo_get0_algs(si, NULL, NULL, &digest, &signature);
+	md = OBJ_obj2nid(digest->algorithm);
+	of = OBJ_obj2nid(signature->algorithm);
+	LK_REQUIRE(md == NID_sha256 || md == NID_sha384 || md == NID_sha512, e, LK_R_CRYPTO_POLICY,
+		"the digest is %s, want SHA-256 or longer", OBJ_nid2sn(md));
+	/* rsaEncryption says nothing of a digest; RSA-PSS and Ed25519 have none in their names. */
+	LK_REQUIRE(of == NID_rsaEncryption || (OBJ_find_sigid_algs(of, &of_md, NULL) &&
+						      (of_md == md || of_md == NID_undef)),
+		e, LK_R_CRYPTO_POLICY, "the signature algorithm is %s, the digest %s",
+		OBJ_nid2sn(of), OBJ_nid2sn(md));
 	return LK_OK;
 }
 
@@ -58,8 +79,9 @@ read_signer(struct lk_cms *c, struct lk_err *e)
 	/*= RFC8366bis 5.4: a decoder checks that signed attributes are present =*/
 	LK_REQUIRE(CMS_signed_get_attr_count(c->signer_info) > 0, e, LK_R_CMS_SIGNATURE,
 		"the signer signed no attributes");
+	LK_TRY(check_algorithms(c->signer_info, e));
 	for (i = 0; i < c->certs.n; i++)
-		if (CMS_SignerInfo_cert_cmp(c->signer_info, lk_cert_x509(c->certs.v[i])) == 0)
+		if (lk_cms_names_signer(c, c->certs.v[i]))
 			c->signer = c->certs.v[i];
 	return LK_OK;
 }
@@ -79,6 +101,19 @@ read_certs(struct lk_cms *c, struct lk_err *e)
 	return LK_OK;
 }
 
+/* OpenSSL reads BER; a second spelling of the same object is refused here. */
+static struct lk_result
+check_der(const CMS_ContentInfo *info, struct lk_slice in, struct lk_err *e)
+{
+	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
+	int n = i2d_CMS_ContentInfo(info, &der);
+
+	/*= RFC8366 5.4: the CMS structure is encoded in DER =*/
+	LK_OSSL(n > 0 && lk_slice_eq(lk_slice(der, (size_t)n), in), e, LK_R_CMS_SYNTAX,
+		"the CMS object is not in DER");
+	return LK_OK;
+}
+
 struct lk_result
 lk_cms_parse(struct lk_slice der, struct lk_cms **ret, struct lk_err *e)
 {
@@ -95,13 +130,15 @@ lk_cms_parse(struct lk_slice der, struct lk_cms **ret, struct lk_err *e)
 		(size_t)(der.p + der.n - p));
 	/*= RFC8366 5.4: the voucher artifact is a CMS SignedData =*/
 	LK_REQUIRE(OBJ_obj2nid(CMS_get0_type(c->info)) == NID_pkcs7_signed, e, LK_R_CMS_TYPE,
-		"contentType is %s, want signedData", OBJ_nid2sn(OBJ_obj2nid(CMS_get0_type(c->info))));
+		"contentType is %s, want signedData",
+		OBJ_nid2sn(OBJ_obj2nid(CMS_get0_type(c->info))));
 	LK_TRY(read_type(c, e));
 	body = CMS_get0_content(c->info);
 	LK_REQUIRE(body && *body, e, LK_R_CMS_SYNTAX, "the content is not enclosed");
 	c->body = *body;
 	LK_TRY(read_certs(c, e));
 	LK_TRY(read_signer(c, e));
+	LK_TRY(check_der(c->info, der, e));
 	ERR_clear_error();
 	*ret = LK_TAKE(c);
 	return LK_OK;
@@ -142,16 +179,41 @@ lk_cms_signer(const struct lk_cms *c)
 	return c->signer;
 }
 
+static struct lk_slice
+name_der(const X509_NAME *name)
+{
+	const unsigned char *p = NULL;
+	size_t n = 0;
+
+	if (!X509_NAME_get0_der(name, &p, &n))
+		return lk_slice(NULL, 0);
+	return lk_slice(p, n);
+}
+
+bool
+lk_cms_names_signer(const struct lk_cms *c, const struct lk_cert *cert)
+{
+	X509 *x = lk_cert_x509(cert);
+	X509_NAME *issuer = NULL;
+
+	if (CMS_SignerInfo_cert_cmp(c->signer_info, x) != 0 ||
+		!CMS_SignerInfo_get0_signer_id(c->signer_info, NULL, &issuer, NULL))
+		return false;
+	/* OpenSSL compares names without regard to case; here each name has one spelling. */
+	return !issuer || lk_slice_eq(name_der(issuer), name_der(X509_get_issuer_name(x)));
+}
+
 struct lk_result
 lk_cms_verify(const struct lk_cms *c, const struct lk_cert *signer, struct lk_err *e)
 {
 	LK_CLEANUP(lk_x509_listp) STACK_OF(X509) *list = sk_X509_new_null();
 	X509 *x = lk_cert_x509(signer);
 
-	LK_REQUIRE(CMS_SignerInfo_cert_cmp(c->signer_info, x) == 0, e, LK_R_CMS_SIGNATURE,
+	LK_REQUIRE(lk_cms_names_signer(c, signer), e, LK_R_CMS_SIGNATURE,
 		"another certificate than the one expected signed it");
 	LK_OSSL(list && sk_X509_push(list, x), e, LK_R_NOMEM, "no memory to verify a signature");
-	/*= RFC5652 5.4: the signature covers the signed attributes, and they the content's digest =*/
+	/*= RFC5652 5.4: the signature covers the signed attributes, and they the content's digest
+	 * =*/
 	LK_OSSL(CMS_verify(c->info, list, NULL, NULL, NULL,
 			CMS_BINARY | CMS_NOINTERN | CMS_NO_SIGNER_CERT_VERIFY) == 1,
 		e, LK_R_CMS_SIGNATURE, "the signature does not verify");
@@ -175,8 +237,9 @@ lk_cms_sign(enum lk_cms_type type, struct lk_slice content, const struct lk_key 
 	info = CMS_sign(NULL, NULL, NULL, data, flags);
 	LK_OSSL(info && CMS_set1_eContentType(info, oid), e, LK_R_CRYPTO_LIBRARY,
 		"a CMS object cannot be begun");
-	LK_OSSL(CMS_add1_signer(info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags), e,
-		LK_R_KEY_MISMATCH, "the signer's certificate and key cannot be used");
+	LK_OSSL(CMS_add1_signer(
+			info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags),
+		e, LK_R_KEY_MISMATCH, "the signer's certificate and key cannot be used");
 	for (i = 1; i < certs->n; i++)
 		LK_OSSL(CMS_add1_cert(info, lk_cert_x509(certs->v[i])), e, LK_R_CRYPTO_LIBRARY,
 			"a certificate cannot be enclosed");

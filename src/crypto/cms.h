@@ -20,7 +20,8 @@ enum lk_cms_type {
 struct lk_cms; /* opaque */
 
 /* Syntax: ContentInfo of SignedData, DER to the last byte, one of the content types above, the
- * content present, exactly one SignerInfo with signed attributes. Nothing is verified. */
+ * content present, exactly one SignerInfo with signed attributes and algorithms that fit together.
+ * Nothing is verified. */
 LK_RESULT lk_cms_parse(struct lk_slice der, struct lk_cms **ret, struct lk_err *e);
 struct lk_cms *lk_cms_free(struct lk_cms *c);
 LK_DEFINE_CLEANUP(struct lk_cms *, lk_cms_free);
@@ -30,6 +31,9 @@ struct lk_slice lk_cms_content(const struct lk_cms *c);      /* borrowed until f
 const struct lk_certs *lk_cms_certs(const struct lk_cms *c); /* borrowed; as enclosed */
 /* The enclosed certificate that the SignerInfo names; NULL when it is not enclosed. Borrowed. */
 struct lk_cert *lk_cms_signer(const struct lk_cms *c);
+
+/* Whether the SignerInfo names this certificate, by issuer and serial number or key identifier. */
+bool lk_cms_names_signer(const struct lk_cms *c, const struct lk_cert *cert);
 
 /* Whether `signer`'s key made the signature over the content. Says nothing about trust in it. */
 LK_RESULT lk_cms_verify(const struct lk_cms *c, const struct lk_cert *signer, struct lk_err *e);

@@ -141,7 +141,8 @@ lk_cert_aki_ext(const struct lk_cert *c)
 {
 	int i = X509_get_ext_by_NID(c->x509, NID_authority_key_identifier, -1);
 
-	return i < 0 ? lk_slice(NULL, 0) : octets(X509_EXTENSION_get_data(X509_get_ext(c->x509, i)));
+	return i < 0 ? lk_slice(NULL, 0)
+		     : octets(X509_EXTENSION_get_data(X509_get_ext(c->x509, i)));
 }
 
 void
@@ -232,7 +233,8 @@ lk_cert_subject(const struct lk_cert *c, const char *oid, char dst[static LK_CER
 		return;
 	n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
 	/* What does not fit or hides a NUL is no name. */
-	if (n < 0 || !lk_slice_to_str(lk_slice(utf8, (size_t)n), "name", dst, LK_CERT_NAME_MAX, NULL).ok)
+	if (n < 0 ||
+		!lk_slice_to_str(lk_slice(utf8, (size_t)n), "name", dst, LK_CERT_NAME_MAX, NULL).ok)
 		dst[0] = 0;
 }
 
@@ -257,7 +259,8 @@ lk_cert_url(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NA
 	if (ext.p[1] < 0x80)
 		ext = lk_slice(ext.p + 2, ext.p[1] == ext.n - 2 ? ext.n - 2 : 0);
 	else
-		ext = lk_slice(ext.p + 3, ext.n > 3 && ext.p[1] == 0x81 && ext.p[2] == ext.n - 3 ? ext.n - 3 : 0);
+		ext = lk_slice(ext.p + 3,
+			ext.n > 3 && ext.p[1] == 0x81 && ext.p[2] == ext.n - 3 ? ext.n - 3 : 0);
 	LK_REQUIRE(ext.n > 0, e, LK_R_CERT_PROFILE, "extension %s is empty or malformed", oid);
 	for (i = 0; i < ext.n; i++)
 		LK_REQUIRE(ext.p[i] > 0x20 && ext.p[i] < 0x7f, e, LK_R_CERT_PROFILE,
@@ -272,7 +275,8 @@ name_text(X509_NAME *name, char *dst, size_t cap)
 	int n;
 
 	dst[0] = 0;
-	if (!b || X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) < 0)
+	if (!b || X509_NAME_print_ex(
+			  b, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) < 0)
 		return;
 	n = BIO_read(b, dst, (int)cap - 1);
 	dst[n > 0 ? n : 0] = 0;
@@ -305,7 +309,8 @@ lk_cert_domain_id(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
 	struct lk_slice ski = lk_cert_ski(c);
 	uint8_t md[LK_SHA256_LEN];
 
-	/*= RFC8995 5.8.2: domainID is the pinned certificate's SubjectKeyIdentifier, else its SPKI fingerprint =*/
+	/*= RFC8995 5.8.2: domainID is the pinned certificate's SubjectKeyIdentifier, else its SPKI
+	 * fingerprint =*/
 	if (ski.n)
 		return lk_buf_append(out, ski, e);
 	lk_sha256_of(lk_cert_spki(c), md);
@@ -315,7 +320,8 @@ lk_cert_domain_id(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
 struct lk_result
 lk_certs_add(struct lk_certs *l, struct lk_cert *c, struct lk_err *e)
 {
-	LK_REQUIRE(l->n < LK_CERTS_MAX, e, LK_R_TOO_LARGE, "more than %d certificates", LK_CERTS_MAX);
+	LK_REQUIRE(
+		l->n < LK_CERTS_MAX, e, LK_R_TOO_LARGE, "more than %d certificates", LK_CERTS_MAX);
 	l->v[l->n++] = lk_cert_ref(c);
 	return LK_OK;
 }
@@ -349,7 +355,7 @@ add_x509(struct lk_certs *l, X509 *x, struct lk_err *e)
 }
 
 static struct lk_result
-add_stack(struct lk_certs *l, const STACK_OF(X509) *stack, struct lk_err *e)
+add_stack(struct lk_certs *l, const STACK_OF(X509) * stack, struct lk_err *e)
 {
 	int i;
 
@@ -408,6 +414,16 @@ lk_cert_print_pem(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
 }
 
 struct lk_result
+lk_cert_print_line(const char *name, const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
+{
+	char subject[LK_CERT_NAME_MAX], fingerprint[65];
+
+	lk_cert_subject_text(c, subject, sizeof subject);
+	lk_cert_fingerprint(c, fingerprint);
+	return lk_buf_printf(out, e, "%s: %s, sha256 %s\n", name, subject, fingerprint);
+}
+
+struct lk_result
 lk_certs_parse_pkcs7(struct lk_slice der, struct lk_certs *ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs l = { .n = 0 };
@@ -423,7 +439,8 @@ lk_certs_parse_pkcs7(struct lk_slice der, struct lk_certs *ret, struct lk_err *e
 		(size_t)(der.p + der.n - p));
 	LK_REQUIRE(sk_PKCS7_SIGNER_INFO_num(p7->d.sign->signer_info) <= 0, e, LK_R_CERTS_ONLY,
 		"the list of certificates is signed");
-	LK_REQUIRE(sk_X509_num(p7->d.sign->cert) > 0, e, LK_R_CERTS_ONLY, "no certificate in the list");
+	LK_REQUIRE(sk_X509_num(p7->d.sign->cert) > 0, e, LK_R_CERTS_ONLY,
+		"no certificate in the list");
 	LK_TRY(add_stack(&l, p7->d.sign->cert, e));
 	*ret = l;
 	l.n = 0;
@@ -438,8 +455,8 @@ lk_certs_print_pkcs7(const struct lk_certs *l, struct lk_buf *out, struct lk_err
 	size_t i;
 	int n;
 
-	LK_OSSL(p7 && PKCS7_set_type(p7, NID_pkcs7_signed) && PKCS7_content_new(p7, NID_pkcs7_data), e,
-		LK_R_NOMEM, "no memory for a list of certificates");
+	LK_OSSL(p7 && PKCS7_set_type(p7, NID_pkcs7_signed) && PKCS7_content_new(p7, NID_pkcs7_data),
+		e, LK_R_NOMEM, "no memory for a list of certificates");
 	/* RFC 7030 4.1.3: a Simple PKI Response has no content at all. */
 	PKCS7_set_detached(p7, 1);
 	for (i = 0; i < l->n; i++)
@@ -532,4 +549,30 @@ lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	ERR_clear_error();
 	return lk_fail(e, is_time_error(err) ? LK_R_CERT_TIME : LK_R_CERT_CHAIN, "%s: %s", subject,
 		X509_verify_cert_error_string(err));
+}
+
+static struct lk_cert *
+issuer_among(const struct lk_certs *from, const struct lk_cert *subject)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++)
+		if (X509_check_issued(from->v[i]->x509, subject->x509) == X509_V_OK)
+			return from->v[i];
+	return NULL;
+}
+
+struct lk_result
+lk_chain_order(
+	struct lk_cert *leaf, const struct lk_certs *from, struct lk_certs *ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
+	struct lk_cert *c;
+
+	/* Two that name each other as issuer are no chain: whoever is in it is not added again. */
+	for (c = leaf; c && !lk_certs_contain(&chain, c); c = issuer_among(from, c))
+		LK_TRY(lk_certs_add(&chain, c, e));
+	*ret = chain;
+	chain.n = 0;
+	return LK_OK;
 }

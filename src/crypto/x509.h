@@ -17,6 +17,7 @@
 #define LK_CERT_NAME_MAX   256        /* characters of one name attribute or URL */
 #define LK_CERT_KEY_ID_MAX 64         /* octets of a key identifier */
 
+#define LK_OID_SERIAL_NUMBER   "2.5.4.5" /* X520SerialNumber, RFC 5280 A.1 */
 #define LK_OID_EKU_SERVER_AUTH "1.3.6.1.5.5.7.3.1"
 #define LK_OID_EKU_CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
 #define LK_OID_EKU_CMC_RA      "1.3.6.1.5.5.7.3.28" /* id-kp-cmcRA, RFC 6402 */
@@ -79,6 +80,9 @@ LK_RESULT lk_certs_add(struct lk_certs *l, struct lk_cert *c, struct lk_err *e);
 void lk_certs_done(struct lk_certs *l);
 /* All certificates of PEM text, or the one of a DER file. At least one. */
 LK_RESULT lk_certs_parse_any(struct lk_slice in, struct lk_certs *ret, struct lk_err *e);
+/* "<name>: <subject>, sha256 <fingerprint>" and a line feed. Appends to out. */
+LK_RESULT lk_cert_print_line(
+	const char *name, const struct lk_cert *c, struct lk_buf *out, struct lk_err *e);
 LK_RESULT lk_cert_print_pem(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e);
 bool lk_certs_contain(const struct lk_certs *l, const struct lk_cert *c);
 
@@ -103,3 +107,8 @@ LK_DEFINE_CLEANUP(struct lk_anchors *, lk_anchors_free);
  * LK_R_CERT_TIME. */
 LK_RESULT lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	const struct lk_certs *untrusted, enum lk_chain_times times, int64_t now, struct lk_err *e);
+
+/* leaf, its issuer among `from`, that one's issuer, and so on as far as it goes: by names and key
+ * identifiers, nothing is verified. Caller releases ret. */
+LK_RESULT lk_chain_order(struct lk_cert *leaf, const struct lk_certs *from, struct lk_certs *ret,
+	struct lk_err *e);
