@@ -5,6 +5,7 @@
  */
 #include "pki.h"
 
+#include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@
 static _Noreturn void
 give_up(int line, const char *what, const char *why)
 {
-	fprintf(stderr, "pki.c:%d: %s failed: %s\n", line, what, why ? why : "see OpenSSL");
+	fprintf(stderr, "pki.c:%d: %s failed: %s\n", line, what, why ? why : "OpenSSL says:");
+	ERR_print_errors_fp(stderr);
 	abort();
 }
 
@@ -221,7 +223,12 @@ pki_cms_sign(const struct pki_cms *s, struct lk_buf *out)
 	must(info && CMS_set1_eContentType(info, oid));
 	add_signer(info, s->signer, s);
 	add_signer(info, s->second, s);
-	must(CMS_final(info, data, NULL, flags));
+	/* OpenSSL finishes nothing without a signer; its empty content is filled in by hand. */
+	if (s->signer)
+		must(CMS_final(info, data, NULL, flags));
+	else
+		must(ASN1_OCTET_STRING_set(*CMS_get0_content(info), (const unsigned char *)s->text,
+			(int)strlen(s->text)));
 	append_cms(info, out);
 }
 
