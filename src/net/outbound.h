@@ -7,7 +7,7 @@
  *
  * The server's name is checked by RFC 6125, its chain against the anchors given,
  * each resolved address against the egress policy, after redirects too. No
- * proxy of the environment is ever used. The signal SIGPIPE must be ignored.
+ * proxy of the environment is ever used. Makes the process ignore SIGPIPE.
  */
 #pragma once
 

@@ -18,6 +18,7 @@
 
 #include <sys/types.h>
 
+#include "net/address.h"
 #include "net/http1.h"
 #include "net/tls.h"
 
@@ -25,12 +26,10 @@ struct lk_loop;
 struct lk_server;  /* opaque */
 struct lk_request; /* opaque; one at a time per connection */
 
-#define LK_ADDRESS_TEXT_MAX 96
-
 /* The other end of a connection. */
 struct lk_peer {
 	uint64_t connection;              /* never 0, never reused in one process */
-	char local[LK_ADDRESS_TEXT_MAX];  /* "192.0.2.1:8443", "[fe80::1%eth0]:8443", "unix" */
+	char local[LK_ADDRESS_TEXT_MAX];  /* "192.0.2.1:8443", "[fe80::1%3]:8443", "unix" */
 	char remote[LK_ADDRESS_TEXT_MAX]; /* likewise; a Unix peer is "unix:uid=0" */
 	unsigned interface;               /* index, of a link-local peer; else 0 */
 	bool is_unix;                     /* then the next three are SO_PEERCRED's */
@@ -99,7 +98,7 @@ struct lk_server_counts {
 	size_t in_flight;  /* requests now */
 };
 
-/* Consumes settings->listen_fd on success. */
+/* Consumes settings->listen_fd on success. Makes the process ignore SIGPIPE. */
 LK_RESULT lk_server_new(struct lk_loop *loop, const struct lk_server_settings *settings,
 	struct lk_server **ret, struct lk_err *e);
 /* Closes all connections. Requests that are still unanswered are gone with it. */

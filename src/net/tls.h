@@ -55,7 +55,7 @@ struct lk_tls_facts {
 	struct lk_buf der; /* where the chain's bytes are */
 };
 
-LK_RESULT lk_tls_facts_read(const struct ssl_st *ssl, struct lk_tls_facts *ret, struct lk_err *e);
+LK_RESULT lk_tls_facts_read(struct ssl_st *ssl, struct lk_tls_facts *ret, struct lk_err *e);
 void lk_tls_facts_done(struct lk_tls_facts *f); /* cleanup function too */
 
 #define LK_TLS_BINDING_MAX 64
