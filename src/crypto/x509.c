@@ -175,6 +175,16 @@ lk_cert_not_after(const struct lk_cert *c)
 	return c->not_after;
 }
 
+unsigned
+lk_cert_key_bits(const struct lk_cert *c)
+{
+	EVP_PKEY *key = X509_get0_pubkey(c->x509);
+	int bits = key ? EVP_PKEY_get_bits(key) : 0;
+
+	ERR_clear_error();
+	return bits > 0 ? (unsigned)bits : 0;
+}
+
 bool
 lk_cert_is_ca(const struct lk_cert *c)
 {

@@ -48,6 +48,7 @@ struct lk_slice lk_cert_aki_ext(const struct lk_cert *c);
 void lk_cert_serial(const struct lk_cert *c, char dst[static 2 * LK_CERT_SERIAL_MAX + 1]);
 int64_t lk_cert_not_before(const struct lk_cert *c);
 int64_t lk_cert_not_after(const struct lk_cert *c); /* LK_TIME_NEVER for 99991231235959Z */
+unsigned lk_cert_key_bits(const struct lk_cert *c); /* of the public key; 0 when it is not known */
 bool lk_cert_is_ca(const struct lk_cert *c);
 bool lk_cert_is_self_signed(const struct lk_cert *c); /* by name and key id; not verified */
 bool lk_cert_has_eku(const struct lk_cert *c, const char *oid);

@@ -38,6 +38,20 @@ LK_RESULT lk_list_add(struct lk_buf *list, struct lk_slice item, struct lk_err *
 LK_RESULT lk_list_next(struct lk_slice *list, bool *ret_more, struct lk_slice *ret_item,
 	struct lk_err *e);
 
+/* What a program's signer holds; each key signs for its own purposes only (ipc/signer.def). */
+enum lk_signer_key {
+	LK_SIGNER_REGISTRAR,	/* TLS of the front and voucher-requests (RFC 8995 5.5.5 has one key
+				 * for both), onboarding information, checkpoints */
+	LK_SIGNER_DEVICE_CA,	/* LDevIDs, their CRL */
+	LK_SIGNER_SERVICE_CA,	/* plain EST */
+	LK_SIGNER_SERVER_CA,	/* registrar, RADIUS server */
+	LK_SIGNER_OPERATOR_CA,
+	LK_SIGNER_AAA,		/* TLS of the hook */
+	LK_SIGNER_MASA,		/* TLS of the MASA's front */
+	LK_SIGNER_VOUCHER,	/* vouchers, the MASA's checkpoints */
+	LK_SIGNER_KEY_COUNT
+};
+
 enum lk_port_event {
 	LK_PORT_SEEN,		/* an unknown MAC sent its first frame */
 	LK_PORT_AUTHENTICATED,	/* hostapd's AP-STA-CONNECTED */

@@ -16,21 +16,12 @@
 #define QUESTIONS_MAX  8192 /* open at once; more is refused with AGAIN */
 #define PARKED_MAX     8192
 
-/* What an answer begins with, whatever its type (ipc/body.def). */
-struct verdict {
-	char reason[64];
-	char message[240];
-};
-static_assert(offsetof(struct lk_signed_body, message) == offsetof(struct verdict, message), "");
-static_assert(offsetof(struct lk_fetched_body, message) == offsetof(struct verdict, message), "");
-static_assert(offsetof(struct lk_port_done_body, message) == offsetof(struct verdict, message), "");
-
 union any_body {
-#define LK_BODY(name) struct lk_##name##_body name;
+#define LK_BODY(name) struct lk_##name##_body as_##name;
 #include "ipc/body.def"
 };
 
-enum effect_kind { EFFECT_SEND, EFFECT_ASK, EFFECT_PARK, EFFECT_ANSWER };
+enum effect_kind { EFFECT_TELL, EFFECT_REPLY, EFFECT_REFUSE, EFFECT_ASK, EFFECT_PARK, EFFECT_ANSWER };
 
 struct effect {
 	struct effect *next;
@@ -316,10 +307,10 @@ set_key(struct effect *x, const char *key, struct lk_err *e)
 }
 
 struct lk_result
-lk_turn_send(struct lk_turn *t, enum lk_role to, unsigned index, uint32_t id, enum lk_body type,
-	const void *body, struct lk_err *e)
+lk_turn_tell(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
+	struct lk_err *e)
 {
-	struct effect x = { .kind = EFFECT_SEND, .to = to, .index = index, .id = id, .type = type };
+	struct effect x = { .kind = EFFECT_TELL, .to = to, .type = type };
 
 	return add_effect(t, &x, body, e);
 }
@@ -328,7 +319,22 @@ struct lk_result
 lk_turn_reply(struct lk_turn *t, const struct lk_message_in *m, enum lk_body type, const void *body,
 	struct lk_err *e)
 {
-	return lk_turn_send(t, m->from, m->index, m->id, type, body, e);
+	struct effect x = { .kind = EFFECT_REPLY, .to = m->from, .index = m->index, .id = m->id,
+		.type = type };
+
+	return add_effect(t, &x, body, e);
+}
+
+struct lk_result
+lk_turn_refuse(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
+	struct lk_err *e)
+{
+	struct effect x = { .kind = EFFECT_REFUSE, .to = m->from, .index = m->index, .id = m->id,
+		.type = m->type };
+	struct effect **at = t->effects_end;
+
+	LK_TRY(add_effect(t, &x, NULL, e));
+	return lk_fail_pack(why, &(*at)->packed, e);
 }
 
 struct lk_result
@@ -367,8 +373,8 @@ lk_turn_answer(struct lk_turn *t, const char *key, enum lk_body type, const void
 
 /* --- deciding ---------------------------------------------------------------------------------- */
 
-static struct lk_result
-begin(struct lk_turn *t, struct lk_err *e)
+struct lk_result
+lk_turn_begin(struct lk_turn *t, struct lk_err *e)
 {
 	if (t->open)
 		return LK_OK;
@@ -457,7 +463,7 @@ decide(struct lk_turn *t, lk_turn_handler *handler, const struct lk_message_in *
 {
 	struct lk_err why = { 0 };
 
-	LK_TRY(begin(t, e));
+	LK_TRY(lk_turn_begin(t, e));
 	LK_TRY(remember_arrival(t, m, e));
 	if (!in_savepoint(t, handler, m, &why).ok)
 		refuse(t, m, &why);
@@ -475,7 +481,7 @@ lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t i
 	struct lk_slice packed, struct lk_err *e)
 {
 	union any_body body;
-	struct lk_message_in m = { from, index, id, type, &body, "" };
+	struct lk_message_in m = { from, index, id, type, &body, "", NULL };
 	LK_CLEANUP(lk_freep) struct question *q = NULL;
 	lk_turn_handler *handler;
 
@@ -498,6 +504,16 @@ lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t i
 
 /* --- effects ----------------------------------------------------------------------------------- */
 
+/* What cannot be sent is not lost in silence: questions become overdue, and a peer that is gone
+ * asks again when it is back. */
+static void
+send_effect(struct lk_turn *t, const struct effect *x, enum lk_turn_send kind, enum lk_role to,
+	unsigned index, uint32_t id)
+{
+	lk_ignore(t->set.send(t->set.send_ctx, kind, to, index, id, x->type,
+		lk_buf_slice(&x->packed), NULL));
+}
+
 static void
 do_ask(struct lk_turn *t, struct effect *x)
 {
@@ -516,7 +532,7 @@ do_ask(struct lk_turn *t, struct effect *x)
 	q->next = *bucket;
 	*bucket = q;
 	t->n_questions++;
-	lk_ignore(t->set.send(t->set.send_ctx, x->to, 0, q->id, x->type, lk_buf_slice(&x->packed), NULL));
+	send_effect(t, x, LK_SEND_QUESTION, x->to, 0, q->id);
 }
 
 static void
@@ -546,8 +562,7 @@ do_answer(struct lk_turn *t, const struct effect *x)
 		}
 		*pp = p->next;
 		t->n_parked--;
-		lk_ignore(t->set.send(t->set.send_ctx, p->from, p->index, p->id, x->type,
-			lk_buf_slice(&x->packed), NULL));
+		send_effect(t, x, LK_SEND_ANSWER, p->from, p->index, p->id);
 		free(p);
 	}
 }
@@ -559,9 +574,14 @@ do_effects(struct lk_turn *t)
 
 	for (x = t->effects; x; x = x->next)
 		switch (x->kind) {
-		case EFFECT_SEND:
-			lk_ignore(t->set.send(t->set.send_ctx, x->to, x->index, x->id, x->type,
-				lk_buf_slice(&x->packed), NULL));
+		case EFFECT_TELL:
+			send_effect(t, x, LK_SEND_EVENT, x->to, 0, 0);
+			break;
+		case EFFECT_REPLY:
+			send_effect(t, x, LK_SEND_ANSWER, x->to, x->index, x->id);
+			break;
+		case EFFECT_REFUSE:
+			send_effect(t, x, LK_SEND_REFUSAL, x->to, x->index, x->id);
 			break;
 		case EFFECT_ASK:
 			do_ask(t, x);
@@ -585,7 +605,7 @@ fail_turn(struct lk_turn *t, const struct lk_err *why)
 	drop_effects(t, &t->effects);
 	drop_changes(t, &t->changes);
 	for (a = t->arrived; a; a = a->next) {
-		struct lk_message_in m = { a->from, a->index, a->id, a->type, NULL, "" };
+		struct lk_message_in m = { a->from, a->index, a->id, a->type, NULL, "", why };
 
 		lk_ignore(t->set.answer_refusal(t, &m, why, &e));
 	}
@@ -620,43 +640,48 @@ lk_turn_flush(struct lk_turn *t, struct lk_err *e)
 
 /* --- time and loss ----------------------------------------------------------------------------- */
 
-/* Hands the asker an answer that says why there is none. */
 static void
-fail_question(struct lk_turn *t, struct question *q, enum lk_reason reason)
+fail_question(struct lk_turn *t, struct question *q, const struct lk_err *why)
 {
-	union any_body body;
-	struct lk_message_in m = { q->to, 0, q->id, q->expect, &body, q->subject };
-	struct verdict *v = (struct verdict *)(void *)&body;
+	struct lk_message_in m = { q->to, 0, q->id, q->expect, NULL, q->subject, why };
 	struct lk_err e = { 0 };
 
-	memset(&body, 0, sizeof body);
-	snprintf(v->reason, sizeof v->reason, "%s", lk_reason_info(reason)->symbol);
-	snprintf(v->message, sizeof v->message, "%s", lk_reason_info(reason)->sentence);
 	lk_ignore(decide(t, q->then, &m, &e));
 	free(q);
 }
 
-/* Takes out of the table what `matches`, then lets each fail. */
-static void
-fail_questions(struct lk_turn *t, bool gone, enum lk_role role, int64_t now)
+void
+lk_turn_failed(struct lk_turn *t, uint32_t id, const struct lk_err *why)
 {
-	struct question *failed = NULL, **pp, *q;
+	struct question *q = take_question(t, id);
+
+	if (q)
+		fail_question(t, q, why);
+}
+
+/* Takes out of the table what is overdue, then lets each fail. */
+static void
+fail_overdue(struct lk_turn *t, int64_t now)
+{
+	struct question *overdue = NULL, **pp, *q;
+	struct lk_err why = { 0 };
 	size_t i;
 
+	lk_err_set(&why, LK_R_ROLE_SILENT, "no answer within %lld ms", (long long)t->set.answer_ms);
 	for (i = 0; i < BUCKETS; i++)
 		for (pp = &t->questions[i]; (q = *pp);) {
-			if (gone ? q->to != role : q->deadline > now) {
+			if (q->deadline > now) {
 				pp = &q->next;
 				continue;
 			}
 			*pp = q->next;
 			t->n_questions--;
-			q->next = failed;
-			failed = q;
+			q->next = overdue;
+			overdue = q;
 		}
-	while ((q = failed)) {
-		failed = q->next;
-		fail_question(t, q, gone ? LK_R_ROLE_GONE : LK_R_ROLE_SILENT);
+	while ((q = overdue)) {
+		overdue = q->next;
+		fail_question(t, q, &why);
 	}
 }
 
@@ -676,7 +701,6 @@ lk_turn_role_gone(struct lk_turn *t, enum lk_role role, unsigned index)
 			t->n_parked--;
 			free(p);
 		}
-	fail_questions(t, true, role, 0);
 }
 
 void
@@ -687,10 +711,10 @@ lk_turn_tick(struct lk_turn *t)
 	struct lk_err e = { 0 };
 	size_t i;
 
-	fail_questions(t, false, (enum lk_role)0, now);
+	fail_overdue(t, now);
 	for (i = 0; i < BUCKETS; i++)
 		for (pp = &t->parked[i]; (p = *pp);) {
-			struct lk_message_in m = { p->from, p->index, p->id, p->type, NULL, p->key };
+			struct lk_message_in m = { p->from, p->index, p->id, p->type, NULL, p->key, NULL };
 
 			if (p->deadline > now) {
 				pp = &p->next;

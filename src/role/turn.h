@@ -31,10 +31,18 @@ struct lk_message_in {
 	enum lk_body type;
 	const void *body;    /* struct lk_<type>_body; valid while it is handled */
 	const char *subject; /* of an answer: what the question was asked for; else "" */
+	const struct lk_err *failed; /* of an answer: why there is none; then body is NULL */
 };
 
 typedef struct lk_result lk_turn_handler(struct lk_turn *t, const struct lk_message_in *m,
 	struct lk_err *e);
+
+enum lk_turn_send {
+	LK_SEND_ANSWER,	  /* packed is a body of the type */
+	LK_SEND_REFUSAL,  /* packed is a `fail` */
+	LK_SEND_QUESTION, /* asks for an answer */
+	LK_SEND_EVENT
+};
 
 struct lk_turn_route {
 	enum lk_role from;
@@ -62,10 +70,11 @@ struct lk_turn_settings {
 		struct lk_err *e);
 	/* Called after the commit for each change of a record, before effects leave; may be NULL. */
 	void (*committed)(void *app, const struct lk_record *r, bool removed);
-	/* Sends at once; an answer has the id of its question. Must not fail for lack of a peer: a
-	 * peer that is gone is told by lk_turn_role_gone(). */
-	struct lk_result (*send)(void *send_ctx, enum lk_role to, unsigned index, uint32_t id,
-		enum lk_body type, struct lk_slice packed, struct lk_err *e);
+	/* Sends at once. An answer has the id of its question; what comes of a question is told by
+	 * lk_turn_receive() or lk_turn_failed() with the same id. */
+	struct lk_result (*send)(void *send_ctx, enum lk_turn_send kind, enum lk_role to,
+		unsigned index, uint32_t id, enum lk_body type, struct lk_slice packed,
+		struct lk_err *e);
 	void *send_ctx;
 	int64_t answer_ms; /* how long a question to another role may stay open */
 	int64_t park_ms;   /* how long a request is parked before it is overdue */
@@ -83,8 +92,12 @@ LK_RESULT lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, 
 /* Commits and lets the effects leave. When the store refuses, every request of the turn is
  * answered with that, and nothing else leaves. */
 LK_RESULT lk_turn_flush(struct lk_turn *t, struct lk_err *e);
+/* For what the clock starts, not a message: opens a turn if none is open. */
+LK_RESULT lk_turn_begin(struct lk_turn *t, struct lk_err *e);
 bool lk_turn_is_open(const struct lk_turn *t); /* something is to be flushed */
-/* Requests of this process are forgotten, questions to it fail. */
+/* A question was not answered: FAIL came, or the role is gone. */
+void lk_turn_failed(struct lk_turn *t, uint32_t id, const struct lk_err *why);
+/* Requests of this process are forgotten. */
 void lk_turn_role_gone(struct lk_turn *t, enum lk_role role, unsigned index);
 /* Overdue requests and questions; a few times a second. Opens a turn if there are any. */
 void lk_turn_tick(struct lk_turn *t);
@@ -116,13 +129,16 @@ LK_RESULT lk_turn_event(struct lk_turn *t, const struct lk_event *ev, int64_t *r
 	struct lk_err *e);
 
 /* Effects: they leave after the commit, in order. */
-LK_RESULT lk_turn_send(struct lk_turn *t, enum lk_role to, unsigned index, uint32_t id,
-	enum lk_body type, const void *body, struct lk_err *e);
+LK_RESULT lk_turn_tell(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
+	struct lk_err *e);
 /* Answers the message being handled. */
 LK_RESULT lk_turn_reply(struct lk_turn *t, const struct lk_message_in *m, enum lk_body type,
 	const void *body, struct lk_err *e);
-/* A question to another role. Its answer, of type `expect`, goes to `then` with the subject. A role
- * that is gone or silent gives an answer too: one whose reason is not "none". */
+/* Answers it with the reason why there is no other answer (`fail`). */
+LK_RESULT lk_turn_refuse(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
+	struct lk_err *e);
+/* A question to another role. Its answer, of type `expect`, goes to `then` with the subject; so does
+ * a failure, also of a role that is gone or silent. */
 LK_RESULT lk_turn_ask(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
 	enum lk_body expect, const char *subject, lk_turn_handler *then, struct lk_err *e);
 /* The message being handled is answered later, by lk_turn_answer() with the same key. */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Checkpoints of the ledger.
+ */
+#include "artefact/checkpoint.h"
+
+#define ROOT "latchkey:checkpoint"
+
+#define FIELD(field, type) LK_JSON_FIELD(struct lk_checkpoint, field, #field, type, MANDATORY)
+static const struct lk_json_field fields[] = {
+	FIELD(node, TEXT),
+	FIELD(site, TEXT),
+	FIELD(seq, U64),
+	FIELD(at, TIME),
+	LK_JSON_BINARY_FIELD(struct lk_checkpoint, hash, "hash", MANDATORY, LK_CHECKPOINT_HASH_LEN),
+};
+
+static const struct lk_json_table table = {
+	.what = "the checkpoint",
+	.fields = fields,
+	.n = LK_ARRAY_LEN(fields),
+	.present_offset = offsetof(struct lk_checkpoint, present),
+	.reason = LK_R_CHECKPOINT,
+	.unknown = LK_JSON_REFUSE_UNKNOWN,
+};
+
+void
+lk_checkpoint_done(struct lk_checkpoint *c)
+{
+	lk_json_done(&table, c);
+}
+
+struct lk_result
+lk_checkpoint_parse(struct lk_slice der, const struct lk_cert *signer, struct lk_checkpoint *ret,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_checkpoint_done) struct lk_checkpoint c = { 0 };
+	LK_CLEANUP(lk_cms_freep) struct lk_cms *cms = NULL;
+	json_auto_t *obj = NULL;
+
+	LK_REQUIRE(der.n <= LK_CHECKPOINT_MAX, e, LK_R_TOO_LARGE,
+		"a checkpoint of %zu bytes, at most %d are taken", der.n, LK_CHECKPOINT_MAX);
+	LK_TRY(lk_cms_parse(der, &cms, e));
+	if (signer)
+		LK_TRY(lk_cms_verify(cms, signer, e));
+	LK_TRY(lk_json_parse_yang(lk_cms_content(cms), ROOT, &obj, e));
+	LK_TRY(lk_json_read(&table, obj, &c, e));
+	LK_REQUIRE(c.hash.n == LK_CHECKPOINT_HASH_LEN, e, LK_R_CHECKPOINT,
+		"the hash has %zu octets, want %d", c.hash.n, LK_CHECKPOINT_HASH_LEN);
+	*ret = c;
+	c.hash = LK_BUF_INIT(0);
+	return LK_OK;
+}
+
+struct lk_result
+lk_checkpoint_build(const struct lk_checkpoint *c, const struct lk_key *key,
+	const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_CHECKPOINT_MAX);
+	struct lk_checkpoint all = *c;
+	json_auto_t *obj = NULL;
+
+	all.present = (UINT32_C(1) << LK_ARRAY_LEN(fields)) - 1;
+	LK_TRY(lk_json_write(&table, &all, &obj, e));
+	LK_TRY(lk_json_print_yang(obj, ROOT, &text, e));
+	return lk_cms_sign(LK_CMS_DATA, lk_buf_slice(&text), key, certs, out, e);
+}

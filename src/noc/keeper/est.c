@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The EST server's decisions (RFC 7030, RFC 8951): who may have which
+ * certificate. In a run a device gets its LDevID; with an LDevID it gets the
+ * next one. Plain EST (a label of its own) is another door and shut by default.
+ */
+#include "noc/keeper/internal.h"
+
+#include <stdio.h>
+
+#include "artefact/csr.h"
+#include "base/encode.h"
+#include "crypto/digest.h"
+
+#define LINE_MAX_BODY 1000 /* characters up to which one line serves every client, doc/PROTOCOL.md */
+#define SERIAL_OCTETS 16   /* random, so that a restored backup never leads to reuse */
+
+static lk_turn_handler certificate_signed;
+
+struct lk_result
+lk_est_cacerts(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
+	struct lk_err *e)
+{
+	(void)w;
+	/*= RFC7030 4.1.2: no client authentication is asked for cacerts =*/
+	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS, lk_buf_slice(&keeper_of(t)->cacerts), e);
+}
+
+struct lk_result
+lk_est_csrattrs(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
+{
+	(void)w;
+	return lk_keeper_reply(t, m, 200, LK_TYPE_CSRATTRS, lk_buf_slice(&keeper_of(t)->csrattrs), e);
+}
+
+struct lk_result
+lk_est_not_offered(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
+{
+	(void)t;
+	(void)m;
+	(void)w;
+	/*= RFC7030 4.4: server-side key generation is optional; here keys never leave devices =*/
+	return lk_fail(e, LK_R_EST_NOT_OFFERED, "this operation is not offered");
+}
+
+struct lk_result
+lk_est_labelled(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
+{
+	(void)t;
+	(void)m;
+	/*= Latchkey EST: plain EST is a second door, and shut by default =*/
+	return lk_fail(e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open", w->label);
+}
+
+/* --- the CSR ------------------------------------------------------------------------------------- */
+
+/* The names that a device's certificate has here. */
+static void
+names_of(const struct lk_device_record *d, char uri[static 64])
+{
+	snprintf(uri, 64, "urn:uuid:%s", d->id);
+}
+
+static struct lk_result
+check_csr(struct lk_turn *t, const struct lk_web_request_body *w, const struct lk_device_record *d,
+	const struct lk_cert *shown, const struct lk_cert *renewed, const struct lk_csr *csr,
+	struct lk_verified_csr *ret, struct lk_err *e)
+{
+	char uri[64];
+	struct lk_csr_want want = { .keys = keeper_of(t)->set.key_types,
+		.serial_number = d->serial, .common_name = d->id, .san_uri = uri, .shown = shown,
+		.renewed = renewed, .binding = w->binding };
+
+	names_of(d, uri);
+	/*= RFC8995 5.9.2: the CSR is checked against the attributes that were asked for =*/
+	if (!renewed)
+		want.attrs = &keeper_of(t)->attrs;
+	return lk_csr_check(csr, &want, ret, e);
+}
+
+/* --- issuing ------------------------------------------------------------------------------------- */
+
+static struct lk_result
+insert_certificate(struct lk_turn *t, const struct lk_device_record *d, const char *run_id,
+	struct lk_certificate_record *cert, struct lk_slice serial, struct lk_err *e)
+{
+	struct lk_keeper *k = keeper_of(t);
+	int64_t life = k->set.ldevid_seconds;
+	int64_t left = lk_cert_not_after(k->domain.device_ca) - lk_turn_now(t);
+
+	memcpy(cert->issuer, k->device_ca_id, sizeof cert->issuer);
+	lk_hex(serial, cert->serial);
+	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("ldevid"), "profile", cert->profile, sizeof cert->profile, e));
+	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("issued"), "status", cert->status, sizeof cert->status, e));
+	memcpy(cert->device_id, d->id, sizeof cert->device_id);
+	LK_TRY(lk_slice_to_str(lk_slice_str(run_id), "run", cert->run_id, sizeof cert->run_id, e));
+	cert->not_before = lk_turn_now(t) - LK_VOUCHER_CLOCK_SKEW;
+	cert->not_after = lk_turn_now(t) + (life < left ? life : left);
+	return lk_turn_insert(t, &cert->record, e);
+}
+
+/* Recorded with its serial number before the signer is asked; what came of it is recorded before it
+ * is answered. */
+static struct lk_result
+issue(struct lk_turn *t, const struct lk_message_in *m, const struct lk_device_record *d,
+	const char *run_id, const struct lk_verified_csr *csr, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
+	struct lk_sign_certificate_body b = { .profile = LK_PROFILE_LDEVID };
+	uint8_t serial[SERIAL_OCTETS];
+
+	lk_random_fill(lk_turn_random(t), serial, sizeof serial);
+	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* positive, and never shorter */
+	LK_TRY(insert_certificate(t, d, run_id, &cert, LK_SLICE_ARRAY(serial), e));
+	LK_TRY(lk_keeper_event(t, "certificate-decided", d, run_id, "keeper",
+		json_pack("{s:s,s:s}", "serial", cert.serial, "profile", cert.profile), &b.event, e));
+	b.not_before = cert.not_before;
+	b.not_after = cert.not_after;
+	b.serial = LK_SLICE_ARRAY(serial);
+	b.spki = csr->spki;
+	/*= SEC-02: the LDevID keeps the original identity beside the local one =*/
+	memcpy(b.common_name, d->id, sizeof d->id);
+	memcpy(b.serial_number, d->serial, sizeof d->serial);
+	names_of(d, b.san_uri);
+	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_certificate, &b, LK_BODY_signed, cert.serial,
+		certificate_signed, e));
+	return lk_turn_park(t, m, cert.serial, e);
+}
+
+/* The CA's answer in the form its reader takes: one line up to a thousand characters; larger, lines
+ * for who names itself by a User-Agent, one line for who does not. */
+static struct lk_result
+print_certificate(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf p7 = LK_BUF_INIT(2 * LK_CERT_DER_MAX);
+	LK_CLEANUP(lk_certs_done) struct lk_certs one = { .n = 0 };
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+
+	LK_TRY(lk_cert_parse(der, &c, e));
+	LK_TRY(lk_certs_add(&one, c, e));
+	LK_TRY(lk_certs_print_pkcs7(&one, &p7, e));
+	if (wrap && p7.n * 4 / 3 > LINE_MAX_BODY)
+		return lk_base64_encode_wrapped(lk_buf_slice(&p7), out, e);
+	LK_TRY(lk_base64_encode(lk_buf_slice(&p7), out, e));
+	return lk_buf_append_str(out, "\n", e);
+}
+
+/* The newest LDevID is the device's; the one before stays good until it ends or the new one is
+ * used, so that a lost answer locks nobody out. */
+static struct lk_result
+take_over(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk_device_record *d,
+	struct lk_run_record *run, struct lk_err *e)
+{
+	memcpy(d->id, cert->device_id, sizeof d->id);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d->record, e));
+	memcpy(d->ldevid_issuer, cert->issuer, sizeof d->ldevid_issuer);
+	memcpy(d->ldevid_serial, cert->serial, sizeof d->ldevid_serial);
+	d->ldevid_not_after = cert->not_after;
+	LK_TRY(lk_turn_put(t, &d->record, e));
+	memcpy(run->id, cert->run_id, sizeof run->id);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_RUN_BY_ID, &run->record, e));
+	memcpy(run->cert_serial, cert->serial, sizeof run->cert_serial);
+	if (lk_run_is(run, "enrolling"))
+		return lk_run_move(t, run, "enrolled", e);
+	return LK_OK;
+}
+
+static struct lk_result
+certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
+	struct lk_web_reply_body reply = { .status = 200, .content_type = LK_TYPE_PKCS7_CERTS };
+	const struct lk_signed_body *s = m->body;
+
+	if (m->failed) {
+		lk_keeper_refusal(m->failed, &text, &reply);
+		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
+	}
+	memcpy(cert.issuer, keeper_of(t)->device_ca_id, sizeof cert.issuer);
+	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "serial", cert.serial, sizeof cert.serial, e));
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert.record, e));
+	LK_TRY(lk_blob_set(&cert.der, s->bytes, e));
+	LK_TRY(lk_turn_put(t, &cert.record, e));
+	LK_TRY(take_over(t, &cert, &d, &run, e));
+	LK_TRY(lk_keeper_event(t, "certificate-issued", &d, cert.run_id, "signer",
+		json_pack("{s:s}", "serial", cert.serial), NULL, e));
+	LK_TRY(print_certificate(s->bytes, run.wraps, &text, e));
+	reply.body = lk_buf_slice(&text);
+	return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
+}
+
+/* --- simpleenroll, simplereenroll ----------------------------------------------------------------- */
+
+static void
+digest_of(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX])
+{
+	uint8_t md[LK_SHA256_LEN];
+
+	lk_sha256_of(body, md);
+	lk_hex(LK_SLICE_ARRAY(md), dst);
+}
+
+/* The answer to the same CSR again: the certificate, if it is there by now. */
+static struct lk_result
+enrolled_before(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
+	const struct lk_run_record *run, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
+
+	/*= Latchkey run: one run yields at most one LDevID =*/
+	LK_REQUIRE(lk_run_is(run, "enrolling") || lk_run_is(run, "enrolled"), e, LK_R_RUN_ORDER,
+		"this run has ended; start another");
+	if (lk_run_is(run, "enrolling"))
+		return lk_keeper_reply_later(t, m, e);
+	memcpy(cert.issuer, keeper_of(t)->device_ca_id, sizeof cert.issuer);
+	memcpy(cert.serial, run->cert_serial, sizeof cert.serial);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert.record, e));
+	LK_TRY(print_certificate(lk_blob_slice(&cert.der), w->user_agent[0] != 0, &text, e));
+	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS, lk_buf_slice(&text), e);
+}
+
+struct lk_result
+lk_est_simpleenroll(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+	LK_CLEANUP(lk_csr_freep) struct lk_csr *csr = NULL;
+	struct lk_verified_csr verified;
+	char digest[LK_DIGEST_HEX_MAX];
+	struct identity who;
+	bool wait;
+
+	LK_TRY(lk_identity_idevid(t, w, &who, e));
+	LK_TRY(lk_run_of_peer(t, who.tls_peer, &run, e));
+	digest_of(w->body, digest);
+	if (run.csr_digest[0]) {
+		LK_REQUIRE(strcmp(run.csr_digest, digest) == 0, e, LK_R_RUN_ORDER,
+			"this run asked for a certificate before, with another request");
+		return enrolled_before(t, m, w, &run, e);
+	}
+	/*= RFC8995 5.9: enrolment follows the voucher that the pledge accepted =*/
+	LK_REQUIRE(lk_run_is(&run, "accepted"), e, LK_R_RUN_ORDER,
+		"the run is \"%s\": the pledge has not accepted a voucher", run.state);
+	/*= RFC7030 4.2.3: 202 and Retry-After while the request cannot be decided yet =*/
+	LK_TRY(lk_audit_gate(t, &run, &wait, e));
+	if (wait)
+		return lk_keeper_reply_later(t, m, e);
+	memcpy(d.id, run.device_id, sizeof d.id);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
+	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
+	LK_TRY(check_csr(t, w, &d, who.cert, NULL, csr, &verified, e));
+	memcpy(run.csr_digest, digest, sizeof run.csr_digest);
+	run.wraps = w->user_agent[0] != 0;
+	LK_TRY(lk_run_move(t, &run, "enrolling", e));
+	return issue(t, m, &d, run.id, &verified, e);
+}
+
+struct lk_result
+lk_est_simplereenroll(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+	LK_CLEANUP(lk_csr_freep) struct lk_csr *csr = NULL;
+	struct lk_verified_csr verified;
+	struct identity who;
+
+	LK_TRY(lk_identity_ldevid(t, w, &who, &cert, &d, e));
+	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
+	LK_TRY(check_csr(t, w, &d, who.cert, who.cert, csr, &verified, e));
+	return issue(t, m, &d, cert.run_id, &verified, e);
+}

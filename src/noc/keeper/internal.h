@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between the keeper's files.
+ */
+#pragma once
+
+#include "lifecycle/transition.h"
+#include "noc/keeper/keeper.h"
+
+#define LK_KNOWN_MAX 1024 /* verdicts on IDevIDs that are kept; power of two */
+
+/* A manufacturer with its anchors made ready. */
+struct manufacturer {
+	struct manufacturer *next;
+	struct lk_manufacturer_record record;
+	struct lk_certs certs;
+	struct lk_anchors *anchors;
+};
+
+/* What a TLS client certificate was found to be: decoding and verifying costs more than all the
+ * rest of a request, and a device makes five requests with the same one. */
+struct known {
+	uint8_t digest[32];	 /* of the certificate's DER */
+	struct lk_cert *cert;
+	struct manufacturer *manufacturer; /* of an IDevID; NULL for one of our own certificates */
+	int64_t at;			   /* when it was verified; good for a minute */
+};
+
+struct lk_keeper {
+	struct lk_keeper_settings set;
+	struct lk_keeper_domain domain;
+	struct lk_turn *turn;
+	struct manufacturer *manufacturers;
+	struct known known[LK_KNOWN_MAX];
+	struct lk_anchors *device_anchors; /* the device CA alone */
+	char device_ca_id[LK_KEY_ID_HEX_MAX];
+	struct lk_csrattrs attrs; /* what a CSR of a run has to have */
+	struct lk_buf cacerts;	/* base64 of the certs-only answer, RFC 8951 */
+	struct lk_buf csrattrs; /* base64 */
+	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
+	int64_t checkpoint_seq; /* newest signed */
+	int64_t checkpoint_at;
+	int64_t swept_at;
+};
+
+static inline struct lk_keeper *
+keeper_of(const struct lk_turn *t)
+{
+	return lk_turn_app(t);
+}
+
+/* --- keeper.c: answers -------------------------------------------------------------------- */
+/* Fills the reply with a status, a type and a borrowed body. */
+LK_RESULT lk_keeper_reply(struct lk_turn *t, const struct lk_message_in *m, int status,
+	const char *type, struct lk_slice body, struct lk_err *e);
+/* 202: somebody has to decide first. RFC 8995 5.6, RFC 7030 4.2.3. */
+LK_RESULT lk_keeper_reply_later(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e);
+/* The answer that a refusal gets; `body` becomes the reply's, text owned by `text`. */
+void lk_keeper_refusal(const struct lk_err *why, struct lk_buf *text, struct lk_web_reply_body *ret);
+/* Opens an event whose payload is this JSON object; consumes payload (may be NULL). */
+LK_RESULT lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_record *d,
+	const char *run_id, const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e);
+
+/* --- identity.c ---------------------------------------------------------------------------- */
+struct identity {
+	struct lk_cert *cert;	     /* borrowed from the cache, for this turn */
+	struct manufacturer *manufacturer;
+	char tls_peer[LK_DIGEST_HEX_MAX];
+};
+
+LK_RESULT lk_identity_init(struct lk_keeper *k, struct lk_err *e); /* loads manufacturers */
+void lk_identity_done(struct lk_keeper *k);
+/* RFC 8995 5.1: the TLS client is a device of a manufacturer that is trusted here. */
+LK_RESULT lk_identity_idevid(struct lk_turn *t, const struct lk_web_request_body *w,
+	struct identity *ret, struct lk_err *e);
+/* The TLS client has an LDevID that we issued and did not revoke; fills its record and device. */
+LK_RESULT lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w,
+	struct identity *ret, struct lk_certificate_record *ret_cert,
+	struct lk_device_record *ret_device, struct lk_err *e);
+/* A manufacturer was added, changed or removed in the store: load it anew. */
+LK_RESULT lk_identity_reload(struct lk_keeper *k, struct lk_err *e);
+/* Adds subject and issuer of the client's certificate to an event's payload, as far as there are. */
+LK_RESULT lk_identity_describe(const struct lk_web_request_body *w, json_t *payload,
+	struct lk_err *e);
+struct manufacturer *lk_identity_manufacturer(struct lk_keeper *k, const char *id);
+
+/* --- admission.c ---------------------------------------------------------------------------- */
+enum admission { ADMIT, ADMIT_ASK };
+/* The device of an IDevID: found, or made as policy says. Refuses what may not come in. *ret_device
+ * is written to the store when it is new. */
+LK_RESULT lk_admission(struct lk_turn *t, const struct identity *who, struct lk_device_record *ret,
+	enum admission *ret_admission, struct lk_err *e);
+/* A device asks for onboarding: from wherever its life stands to S8. */
+LK_RESULT lk_device_begin(struct lk_turn *t, struct lk_device_record *d, struct lk_err *e);
+/* Moves the device along a lifecycle event and stores it. */
+LK_RESULT lk_device_move(struct lk_turn *t, struct lk_device_record *d, enum lk_event_kind event,
+	struct lk_err *e);
+
+/* --- handlers ------------------------------------------------------------------------------- */
+typedef struct lk_result web_handler(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e);
+web_handler lk_brski_requestvoucher, lk_brski_voucher_status, lk_brski_enrollstatus;
+web_handler lk_est_cacerts, lk_est_csrattrs, lk_est_simpleenroll, lk_est_simplereenroll,
+	lk_est_not_offered, lk_est_labelled;
+web_handler lk_onboarding_declaration, lk_onboarding_information, lk_onboarding_joined;
+lk_turn_handler lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
+
+/* brski.c: an operator decided on a run that waits. */
+LK_RESULT lk_brski_resume(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
+/* Posts the run's registrar request to the MASA's operation. */
+LK_RESULT lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d,
+	const struct lk_run_record *run, const char *operation, const char *accept,
+	lk_turn_handler *then, struct lk_err *e);
+/* audit.c: whether the run may go on to its credential, or has to wait for the log. */
+LK_RESULT lk_audit_gate(struct lk_turn *t, const struct lk_run_record *run, bool *ret_wait,
+	struct lk_err *e);
+/* audit.c: asks for the log of a run whose voucher was accepted. */
+LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
+/* access.c: the port closes, wherever the device is; called on revocation. */
+LK_RESULT lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, struct lk_err *e);
+/* stream.c */
+void lk_stream_committed(void *app, const struct lk_record *r, bool removed);
+/* ledger.c */
+LK_RESULT lk_ledger_tick(struct lk_turn *t, struct lk_err *e);
+LK_RESULT lk_runs_sweep(struct lk_turn *t, struct lk_err *e);
+
+/* run.c: finding and moving runs. */
+LK_RESULT lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w,
+	const struct identity *who, const struct lk_device_record *d, const char *digest,
+	const char *nonce, enum admission admission, struct lk_run_record *ret, struct lk_err *e);
+/* The device's newest run, if it is in one of the states (words, NULL-ended). LK_R_RUN_NONE. */
+LK_RESULT lk_run_of_peer(struct lk_turn *t, const char *tls_peer, struct lk_run_record *ret,
+	struct lk_err *e);
+LK_RESULT lk_run_move(struct lk_turn *t, struct lk_run_record *run, const char *state,
+	struct lk_err *e);
+/* Adds {"step":…,"at":…} to the run's steps. */
+LK_RESULT lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step,
+	struct lk_err *e);
+bool lk_run_is(const struct lk_run_record *run, const char *state);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keeper's frame: which message goes to which rule, what a refusal looks
+ * like, how it starts and ends.
+ */
+#include "noc/keeper/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/encode.h"
+
+#define SWEEP_SECONDS 10
+
+/* The request of a device, by endpoint. What has no row does not exist. */
+static web_handler *const web_handlers[LK_EP_COUNT] = {
+	[LK_EP_BRSKI_REQUESTVOUCHER] = lk_brski_requestvoucher,
+	[LK_EP_BRSKI_VOUCHER_STATUS] = lk_brski_voucher_status,
+	[LK_EP_BRSKI_ENROLLSTATUS] = lk_brski_enrollstatus,
+	[LK_EP_EST_CACERTS] = lk_est_cacerts,
+	[LK_EP_EST_CSRATTRS] = lk_est_csrattrs,
+	[LK_EP_EST_SIMPLEENROLL] = lk_est_simpleenroll,
+	[LK_EP_EST_SIMPLEREENROLL] = lk_est_simplereenroll,
+	[LK_EP_EST_SERVERKEYGEN] = lk_est_not_offered,
+	[LK_EP_EST_FULLCMC] = lk_est_not_offered,
+	[LK_EP_EST_LABELLED_GET] = lk_est_labelled,
+	[LK_EP_EST_LABELLED_POST] = lk_est_labelled,
+	[LK_EP_DECLARATION] = lk_onboarding_declaration,
+	[LK_EP_ONBOARDING_INFORMATION] = lk_onboarding_information,
+	[LK_EP_JOINED] = lk_onboarding_joined,
+};
+
+static struct lk_result
+web_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	const struct lk_web_request_body *w = m->body;
+
+	LK_REQUIRE(w->endpoint >= 0 && w->endpoint < LK_EP_COUNT && web_handlers[w->endpoint], e,
+		LK_R_NOT_OFFERED, "endpoint %lld is not served here", (long long)w->endpoint);
+	return web_handlers[w->endpoint](t, m, w, e);
+}
+
+static const struct lk_turn_route routes[] = {
+	{ LK_ROLE_FRONT, LK_BODY_web_request, web_request },
+	{ LK_ROLE_AAA, LK_BODY_grant_request, lk_access_grant },
+	{ LK_ROLE_AAA, LK_BODY_subscribe, lk_stream_subscribe },
+	{ LK_ROLE_DESK, LK_BODY_operator_request, lk_operator_request },
+	{ LK_ROLE_DESK, LK_BODY_subscribe, lk_stream_subscribe },
+	{ LK_ROLE_ENFORCER, LK_BODY_port_event, lk_access_port_event },
+};
+
+struct lk_result
+lk_keeper_reply(struct lk_turn *t, const struct lk_message_in *m, int status, const char *type,
+	struct lk_slice body, struct lk_err *e)
+{
+	struct lk_web_reply_body r = { .status = status, .body = body };
+
+	if (type)
+		LK_TRY(lk_slice_to_str(lk_slice_str(type), "content type", r.content_type,
+			sizeof r.content_type, e));
+	return lk_turn_reply(t, m, LK_BODY_web_reply, &r, e);
+}
+
+struct lk_result
+lk_keeper_reply_later(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	struct lk_web_reply_body r = { .status = 202, .retry_after = keeper_of(t)->set.retry_after };
+
+	return lk_turn_reply(t, m, LK_BODY_web_reply, &r, e);
+}
+
+/* RFC 8995 5.2: behind a 401 the connection ends. Whoever proved an identity is told the reason and
+ * its clause; the text is short, because it is read by people at a console. */
+void
+lk_keeper_refusal(const struct lk_err *why, struct lk_buf *text, struct lk_web_reply_body *ret)
+{
+	const struct lk_reason_info *r = lk_reason_info(why->reason);
+
+	*ret = (struct lk_web_reply_body){ .status = lk_reason_http_status(why->reason) };
+	/*= RFC8995 5.2: after a 401 the registrar closes the connection =*/
+	ret->close = ret->status == 401;
+	if (r->category == LK_CAT_AGAIN || r->category == LK_CAT_NOMEM)
+		ret->retry_after = 5;
+	/*= RFC8995 5.6: an error body is human-readable UTF-8 text =*/
+	if (lk_buf_printf(text, NULL, "%s: %s (%s %s)\n%s\n", r->symbol, why->msg,
+		    r->clause.document, r->clause.section, r->cure).ok) {
+		snprintf(ret->content_type, sizeof ret->content_type, "%s", LK_TYPE_TEXT);
+		ret->body = lk_buf_slice(text);
+	}
+}
+
+struct lk_result
+lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_record *d,
+	const char *run_id, const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e)
+{
+	json_auto_t *owned = payload;
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
+	struct lk_event ev = { .type = type, .device_id = d ? d->id : NULL, .run_id = run_id,
+		.actor = actor };
+
+	if (owned)
+		LK_TRY(lk_json_print(owned, &text, e));
+	ev.payload = lk_buf_slice(&text);
+	return lk_turn_event(t, &ev, ret_seq, e);
+}
+
+/* What was refused, from where, and why: for the auditor. Certificates are named by their subject,
+ * bodies by their digest. */
+static struct lk_result
+record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
+	json_auto_t *payload = json_object();
+	struct lk_event ev = { .type = "refused", .actor = lk_role_name(m->from),
+		.reason = why->reason };
+
+	LK_TRY(lk_json_set(payload, "message", json_string(why->msg), e));
+	if (m->body && m->type == LK_BODY_web_request) {
+		const struct lk_web_request_body *w = m->body;
+
+		LK_TRY(lk_json_set(payload, "remote", json_string(w->remote), e));
+		if (w->endpoint >= 0 && w->endpoint < LK_EP_COUNT)
+			LK_TRY(lk_json_set(payload, "request",
+				json_string(lk_endpoint_info((enum lk_endpoint)w->endpoint)->path), e));
+		LK_TRY(lk_identity_describe(w, payload, e));
+	}
+	if (m->body && m->type == LK_BODY_grant_request) {
+		const struct lk_grant_request_body *g = m->body;
+
+		LK_TRY(lk_json_set(payload, "port", json_string(g->port), e));
+		LK_TRY(lk_json_set(payload, "mac", json_string(g->mac), e));
+		LK_TRY(lk_json_set(payload, "certificate", json_string(g->serial), e));
+	}
+	LK_TRY(lk_json_print(payload, &text, e));
+	ev.payload = lk_buf_slice(&text);
+	return lk_turn_event(t, &ev, NULL, e);
+}
+
+static struct lk_result
+answer_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(2048);
+	struct lk_web_reply_body web;
+
+	if (m->type == LK_BODY_web_request) {
+		lk_keeper_refusal(why, &text, &web);
+		return lk_turn_reply(t, m, LK_BODY_web_reply, &web, e);
+	}
+	if (m->type == LK_BODY_grant_request || m->type == LK_BODY_operator_request)
+		return lk_turn_refuse(t, m, why, e);
+	return LK_OK; /* events and answers are not answered */
+}
+
+static struct lk_result
+overdue(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	return lk_keeper_reply_later(t, m, e);
+}
+
+/* The two answers that never change while the process lives. */
+static struct lk_result
+prepare_answers(struct lk_keeper *k, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CERTS_MAX * LK_CERT_DER_MAX);
+
+	LK_TRY(lk_certs_print_pkcs7(k->domain.ca, &der, e));
+	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &k->cacerts, e));
+	lk_buf_clear(&der);
+	LK_TRY(lk_csrattrs_build(&k->attrs, &der, e));
+	return lk_base64_encode(lk_buf_slice(&der), &k->csrattrs, e);
+}
+
+struct lk_result
+lk_keeper_new(const struct lk_keeper_settings *settings, const struct lk_keeper_domain *domain,
+	const struct lk_turn_settings *turn, struct lk_keeper **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_keeper_freep) struct lk_keeper *k = calloc(1, sizeof *k);
+	LK_CLEANUP(lk_certs_done) struct lk_certs ca = { .n = 0 };
+	struct lk_turn_settings ts = *turn;
+
+	LK_REQUIRE(k, e, LK_R_NOMEM, "no memory for the keeper");
+	k->set = *settings;
+	k->domain = *domain;
+	k->cacerts = k->csrattrs = LK_BUF_INIT(256 * 1024);
+	LK_REQUIRE(lk_cert_ski(domain->device_ca).n > 0 &&
+			   lk_cert_ski(domain->device_ca).n <= LK_CERT_KEY_ID_MAX,
+		e, LK_R_CERT_PROFILE, "the device CA has no subjectKeyIdentifier");
+	lk_hex(lk_cert_ski(domain->device_ca), k->device_ca_id);
+	LK_TRY(lk_certs_add(&ca, lk_cert_ref((struct lk_cert *)(uintptr_t)domain->device_ca), e));
+	lk_cert_free(ca.v[0]); /* the list has a reference of its own */
+	LK_TRY(lk_anchors_new(&ca, &k->device_anchors, e));
+	/*= RFC8995 5.9.2: the registrar says what the CSR has to have =*/
+	k->attrs.keys = k->attrs.signatures = settings->key_types;
+	k->attrs.serial_number = true;
+	LK_TRY(prepare_answers(k, e));
+	ts.app = k;
+	ts.routes = routes;
+	ts.n_routes = LK_ARRAY_LEN(routes);
+	ts.record_refusal = record_refusal;
+	ts.answer_refusal = answer_refusal;
+	ts.overdue = overdue;
+	ts.committed = lk_stream_committed;
+	LK_TRY(lk_turn_new(&ts, &k->turn, e));
+	LK_TRY(lk_identity_init(k, e));
+	*ret = LK_TAKE(k);
+	return LK_OK;
+}
+
+struct lk_keeper *
+lk_keeper_free(struct lk_keeper *k)
+{
+	if (!k)
+		return NULL;
+	lk_identity_done(k);
+	lk_turn_free(k->turn);
+	lk_anchors_free(k->device_anchors);
+	lk_buf_done(&k->cacerts);
+	lk_buf_done(&k->csrattrs);
+	free(k);
+	return NULL;
+}
+
+struct lk_turn *
+lk_keeper_turn(struct lk_keeper *k)
+{
+	return k->turn;
+}
+
+struct lk_result
+lk_keeper_tick(struct lk_keeper *k, struct lk_err *e)
+{
+	int64_t now = lk_turn_now(k->turn);
+
+	lk_turn_tick(k->turn);
+	LK_TRY(lk_ledger_tick(k->turn, e));
+	if (now - k->swept_at < SWEEP_SECONDS)
+		return LK_OK;
+	k->swept_at = now;
+	return lk_runs_sweep(k->turn, e);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * latchkeyd's keeper: every decision of the network onboarding component. It
+ * verifies what it decides on itself (fronts check shape and size, keepers check
+ * truth), writes the store and the ledger, and holds no key and no socket but
+ * those to the other roles.
+ *
+ *	identity.c	who is at the other end: an IDevID of which manufacturer, an LDevID of ours
+ *	admission.c	may this device come in: known, trusted, allow, ask, deny
+ *	brski.c		voucher requests, vouchers, telemetry		RFC 8995
+ *	audit.c		the MASA's audit log, fetched and judged	RFC 8995 5.8
+ *	est.c		CA certificates, CSR attributes, enrolment	RFC 7030
+ *	onboarding.c	onboarding information, the success report
+ *	access.c	grants for the RADIUS server, ports opened and closed
+ *	operator.c	what operators ask for, by the desk
+ *	stream.c	the change stream to desk and aaa
+ *	ledger.c	checkpoints
+ *
+ * A run is one verified pledge request and what comes of it: at most one LDevID, within
+ * run_seconds of leaving the waiting room. Its state says what may come next:
+ *
+ *	waiting   -> requested	an operator approved (or nobody had to)
+ *	requested -> vouchered	the MASA's voucher was verified and recorded
+ *	vouchered -> accepted	the pledge said so: voucher_status true
+ *	accepted  -> enrolling  its CSR was recorded, the signer is asked
+ *	enrolling -> enrolled	the LDevID is recorded
+ *	enrolled  -> done	enrollstatus over a session with that LDevID
+ *	any       -> failed	refused by somebody, or overtaken by a newer request of the device
+ */
+#pragma once
+
+#include "artefact/cert_profile.h"
+#include "artefact/csr.h"
+#include "artefact/voucher_request.h"
+#include "proto/endpoint.h"
+#include "role/turn.h"
+
+struct lk_keeper;
+
+struct lk_keeper_settings {
+	char site[LK_NAME_MAX];		/* the network identifier: SEC-13 */
+	int64_t run_seconds;		/* of a run, once it left the waiting room */
+	int64_t ask_seconds;		/* how long a run may wait for an operator: 4 days, RFC 8995 5.6 */
+	int64_t ldevid_seconds;		/* life of an LDevID */
+	int64_t grant_seconds;		/* life of a RADIUS server's yes */
+	int64_t session_seconds;	/* re-authentication of a joined device */
+	unsigned key_types;		/* bit per enum lk_key_type that LDevIDs may have */
+	unsigned retry_after;		/* seconds a device is told to wait; at most 60 */
+	bool audit_required;		/* an audit log that cannot be had refuses the enrolment */
+	char unknown_manufacturers[LK_WORD_MAX]; /* "deny": nothing else is built */
+	char plain_est_labels[LK_NAME_MAX];	 /* open labels, comma-separated; "" shuts the door */
+};
+
+/* Whose certificates the domain has; DER, no keys. All borrowed for the keeper's life. */
+struct lk_keeper_domain {
+	const struct lk_certs *registrar; /* end-entity first, then its CAs up to the root */
+	const struct lk_certs *former;	  /* earlier registrar certificates, for runs in progress */
+	const struct lk_certs *ca;	  /* what cacerts answers: root first, then the device CA */
+	const struct lk_cert *device_ca;  /* issuer of LDevIDs */
+};
+
+/* The turn's send function and context are the caller's; everything else of turn_settings is
+ * filled in here. Loads manufacturers and open state from the store. */
+LK_RESULT lk_keeper_new(const struct lk_keeper_settings *settings,
+	const struct lk_keeper_domain *domain, const struct lk_turn_settings *turn,
+	struct lk_keeper **ret, struct lk_err *e);
+struct lk_keeper *lk_keeper_free(struct lk_keeper *k);
+LK_DEFINE_CLEANUP(struct lk_keeper *, lk_keeper_free);
+
+struct lk_turn *lk_keeper_turn(struct lk_keeper *k);
+/* Once a second: runs that ended, grants that ended, checkpoints that are due. Opens a turn if
+ * there is anything to do. */
+LK_RESULT lk_keeper_tick(struct lk_keeper *k, struct lk_err *e);

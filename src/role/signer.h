@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The signer: all private keys of a program, and a short list of things that it
+ * signs with them (ipc/signer.def). It takes fields, never digests: what comes
+ * out is an artefact that it made itself, and each key serves its own purposes
+ * only. Sans-I/O; the role's main moves the messages.
+ */
+#pragma once
+
+#include "artefact/cert_profile.h"
+#include "artefact/onboarding_information.h"
+#include "ipc/body.h"
+#include "ipc/messages.h"
+
+struct lk_signer; /* opaque */
+
+struct lk_signer_identity {
+	struct lk_key *key;    /* NULL: this program has no such key */
+	struct lk_certs chain; /* its certificate first */
+};
+
+struct lk_signer_settings {
+	struct lk_signer_identity identity[LK_SIGNER_KEY_COUNT]; /* taken over */
+	/* What every device of the network is told; what differs comes with the request. Borrowed;
+	 * NULL: this program has no network. */
+	const struct lk_onboarding_leaves *onboarding;
+	char node[65]; /* for checkpoints */
+	char site[65];
+};
+
+/* Consumes settings->identity, whatever the result. */
+LK_RESULT lk_signer_new(struct lk_signer_settings *settings, struct lk_signer **ret,
+	struct lk_err *e);
+struct lk_signer *lk_signer_free(struct lk_signer *s);
+LK_DEFINE_CLEANUP(struct lk_signer *, lk_signer_free);
+
+/* Signs one request, or says why not: LK_R_SIGNER_UNASKED (who may not ask, or the thing is not on
+ * the list), LK_R_SIGNER_EVENT (no event recorded it), LK_R_SIGNER_KEY. Appends to out what a
+ * `signed` body carries. */
+LK_RESULT lk_signer_sign(struct lk_signer *s, enum lk_role asker, enum lk_body type,
+	const void *body, struct lk_buf *out, struct lk_err *e);
