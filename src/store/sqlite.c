@@ -378,7 +378,7 @@ sqlite_txn(struct lk_store *s, enum lk_txn_step step, struct lk_err *e)
 	r = step_txn(q, step, e);
 	if (r.ok && step == LK_TXN_ROLLBACK_TO)
 		r = step_txn(q, LK_TXN_RELEASE, e);
-	if (!r.ok && step == LK_TXN_COMMIT)
+	if (!r.ok && step == LK_TXN_COMMIT) /* SQLite itself does so after some failures only */
 		sqlite_rollback(s);
 	return r;
 }
@@ -573,6 +573,7 @@ set_up(struct sqlite *q, struct lk_err *e)
 	LK_TRY(run(q, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF", e));
 	LK_TRY(identify(q, &version, e));
 	/*= Latchkey store: a commit returns when it is durable =*/
+	/*= Latchkey store: what was acknowledged survives a crash =*/
 	LK_TRY(ask(q, "PRAGMA journal_mode = WAL", &answer, e));
 	LK_REQUIRE(strcmp(answer.text, "wal") == 0, e, LK_R_STORE_IO,
 		"the file system does not allow a write-ahead log (journal mode %s)", answer.text);
