@@ -6,6 +6,7 @@
 
 #include "lifecycle/transition.h"
 #include "noc/keeper/keeper.h"
+#include "role/checkpointer.h"
 
 #define LK_KNOWN_MAX 1024 /* verdicts on IDevIDs that are kept; power of two */
 
@@ -38,8 +39,7 @@ struct lk_keeper {
 	struct lk_buf cacerts;	/* base64 of the certs-only answer, RFC 8951 */
 	struct lk_buf csrattrs; /* base64 */
 	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
-	int64_t checkpoint_seq; /* newest signed */
-	int64_t checkpoint_at;
+	struct lk_checkpointer checkpointer;
 	int64_t swept_at;
 };
 
@@ -120,8 +120,7 @@ LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk
 LK_RESULT lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, struct lk_err *e);
 /* stream.c */
 void lk_stream_committed(void *app, const struct lk_record *r, bool removed);
-/* ledger.c */
-LK_RESULT lk_ledger_tick(struct lk_turn *t, struct lk_err *e);
+/* run.c */
 LK_RESULT lk_runs_sweep(struct lk_turn *t, struct lk_err *e);
 
 /* run.c: finding and moving runs. */

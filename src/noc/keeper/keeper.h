@@ -14,7 +14,6 @@
  *	access.c	grants for the RADIUS server, ports opened and closed
  *	operator.c	what operators ask for, by the desk
  *	stream.c	the change stream to desk and aaa
- *	ledger.c	checkpoints
  *
  * A run is one verified pledge request and what comes of it: at most one LDevID, within
  * run_seconds of leaving the waiting room. Its state says what may come next:
