@@ -335,7 +335,7 @@ file_contains(const char *name, const char *what)
 
 	if (!lk_file_read(name, &b, &e).ok)
 		return false;
-	return memmem(b.p, b.n, what, strlen(what)) != NULL;
+	return b.n && memmem(b.p, b.n, what, strlen(what)) != NULL;
 }
 
 /*= SEC-20: all post-manufacture information deletable by authorized personnel =*/
