@@ -5,6 +5,7 @@
 #include "proto/endpoint.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const struct lk_endpoint_info endpoints[LK_EP_COUNT] = {
 #define LK_ENDPOINT(name, service, method, path, media_type, body_max, source)                     \
@@ -18,4 +19,25 @@ lk_endpoint_info(enum lk_endpoint which)
 {
 	assert((unsigned)which < LK_EP_COUNT);
 	return &endpoints[which];
+}
+
+/* A path that ends in "/" stands for all below it. */
+static bool
+fits(const char *row, const char *path)
+{
+	size_t n = strlen(row);
+
+	return row[n - 1] == '/' ? strncmp(path, row, n) == 0 : strcmp(path, row) == 0;
+}
+
+enum lk_endpoint
+lk_endpoint_find(enum lk_service service, const char *method, const char *path)
+{
+	unsigned i;
+
+	for (i = 0; i < LK_EP_COUNT; i++)
+		if (endpoints[i].service == service && strcmp(endpoints[i].method, method) == 0 &&
+			fits(endpoints[i].path, path))
+			break;
+	return (enum lk_endpoint)i;
 }

@@ -26,6 +26,8 @@ struct lk_endpoint_info {
 };
 
 const struct lk_endpoint_info *lk_endpoint_info(enum lk_endpoint which);
+/* The endpoint of a service that answers this method and path; LK_EP_COUNT when there is none. */
+enum lk_endpoint lk_endpoint_find(enum lk_service service, const char *method, const char *path);
 
 /* Media types of answers. */
 #define LK_TYPE_VOUCHER	    "application/voucher-cms+json"			/* RFC 8366 8.3 */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keeper's host.
+ */
+#include "role/keeper_host.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define TICK_MS 250
+
+/* A turn knows a process by one number; a process that was started anew has another. */
+#define INDEX_BITS 8
+
+struct lk_keeper_host {
+	struct lk_process *process;
+	struct lk_turn *turn;
+	struct lk_result (*tick)(void *keeper, struct lk_err *e);
+	void *keeper;
+	struct lk_timer *timer;
+	struct lk_deferred flush;
+};
+
+static unsigned
+number_of(const struct lk_peer_ref *peer)
+{
+	return peer->link << INDEX_BITS | peer->index;
+}
+
+static struct lk_peer_ref
+peer_of(enum lk_role role, unsigned number, uint32_t id)
+{
+	return (struct lk_peer_ref){ role, number & ((1u << INDEX_BITS) - 1), number >> INDEX_BITS, id };
+}
+
+static void
+flush(void *ctx)
+{
+	struct lk_keeper_host *h = ctx;
+	struct lk_err e = { 0 };
+
+	if (!lk_turn_flush(h->turn, &e).ok)
+		lk_log_err(&e, NULL);
+}
+
+/* The answer to a question of the turn's. tag: the role in the upper half, the question's id. */
+static void
+answered(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err *why)
+{
+	struct lk_keeper_host *h = ctx;
+	struct lk_err e = { 0 };
+
+	if (!m)
+		lk_turn_failed(h->turn, (uint32_t)tag, why);
+	else if (!lk_turn_receive(h->turn, (enum lk_role)(tag >> 32), 0, (uint32_t)tag, m->type, m->body,
+			 &e).ok)
+		lk_log_err(&e, NULL);
+	lk_defer(h->process->loop, &h->flush);
+}
+
+/* A question that cannot be sent has failed at once; the turn hears of it in the next one. */
+static struct lk_result
+ask(struct lk_keeper_host *h, enum lk_role to, uint32_t id, enum lk_body type, struct lk_slice packed,
+	struct lk_err *e)
+{
+	uint64_t tag = (uint64_t)to << 32 | id;
+	struct lk_err why = { 0 };
+
+	if (lk_process_ask_packed(h->process, to, 0, type, packed, answered, h, tag, &why).ok)
+		return LK_OK;
+	lk_turn_failed(h->turn, id, &why);
+	lk_defer(h->process->loop, &h->flush);
+	if (e)
+		*e = why;
+	return (struct lk_result){ false };
+}
+
+static struct lk_result
+send_out(void *ctx, enum lk_turn_send kind, enum lk_role to, unsigned index, uint32_t id,
+	enum lk_body type, struct lk_slice packed, struct lk_err *e)
+{
+	struct lk_keeper_host *h = ctx;
+	struct lk_peer_ref peer = peer_of(to, index, id);
+
+	switch (kind) {
+	case LK_SEND_ANSWER:
+		return lk_process_reply_packed(h->process, &peer, type, packed, e);
+	case LK_SEND_REFUSAL:
+		return lk_process_reply_packed(h->process, &peer, LK_BODY_fail, packed, e);
+	case LK_SEND_QUESTION:
+		return ask(h, to, id, type, packed, e);
+	case LK_SEND_EVENT:
+		return lk_process_tell_packed(h->process, to, 0, type, packed, e);
+	}
+	return lk_fail(e, LK_R_BUG, "there is no sending %d", (int)kind);
+}
+
+static void
+ticked(void *ctx)
+{
+	struct lk_keeper_host *h = ctx;
+	struct lk_err e = { 0 };
+
+	if (!h->tick(h->keeper, &e).ok)
+		lk_log_err(&e, NULL);
+	if (lk_turn_is_open(h->turn))
+		lk_defer(h->process->loop, &h->flush);
+	lk_timer_at(h->timer, lk_loop_now_ms(h->process->loop) + TICK_MS);
+}
+
+struct lk_result
+lk_keeper_host_new(struct lk_process *p, struct lk_keeper_host **ret, struct lk_err *e)
+{
+	struct lk_keeper_host *h = calloc(1, sizeof *h);
+
+	LK_REQUIRE(h, e, LK_R_NOMEM, "no memory for the keeper");
+	h->process = p;
+	h->flush = (struct lk_deferred){ .fn = flush, .ctx = h };
+	*ret = h;
+	return LK_OK;
+}
+
+void
+lk_keeper_host_sending(struct lk_keeper_host *h, struct lk_turn_settings *ret)
+{
+	ret->send = send_out;
+	ret->send_ctx = h;
+}
+
+struct lk_result
+lk_keeper_host_start(struct lk_keeper_host *h, struct lk_turn *turn,
+	struct lk_result (*tick)(void *keeper, struct lk_err *e), void *keeper, struct lk_err *e)
+{
+	h->turn = turn;
+	h->tick = tick;
+	h->keeper = keeper;
+	LK_TRY(lk_timer_new(h->process->loop, ticked, h, &h->timer, e));
+	lk_timer_at(h->timer, lk_loop_now_ms(h->process->loop) + TICK_MS);
+	return LK_OK;
+}
+
+struct lk_keeper_host *
+lk_keeper_host_free(struct lk_keeper_host *h)
+{
+	if (!h)
+		return NULL;
+	if (h->timer)
+		lk_timer_free(h->timer);
+	lk_deferred_cancel(&h->flush);
+	lk_process_forget(h->process, h);
+	free(h);
+	return NULL;
+}
+
+struct lk_result
+lk_keeper_host_message(struct lk_process *p, const struct lk_peer_ref *from,
+	const struct lk_message *m, struct lk_err *e)
+{
+	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
+
+	lk_defer(p->loop, &h->flush);
+	return lk_turn_receive(h->turn, from->role, number_of(from), from->id, m->type, m->body, e);
+}
+
+void
+lk_keeper_host_unlinked(struct lk_process *p, const struct lk_peer_ref *peer)
+{
+	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
+
+	if (h->turn)
+		lk_turn_role_gone(h->turn, peer->role, number_of(peer));
+}
