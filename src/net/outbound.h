@@ -24,7 +24,7 @@ struct lk_outbound_settings {
 	const struct lk_certs *chain;   /* own certificate first; NULL: none shown; copied */
 	struct evp_pkey_st *key;        /* with chain; may live elsewhere; a reference is taken */
 	const struct lk_egress *egress; /* copied */
-	const struct lk_tls_policy *policy; /* NULL: nist, for what we offer */
+	const struct lk_policy *policy; /* for what we offer; NULL: the default */
 };
 
 LK_RESULT lk_outbound_new(struct lk_loop *loop, const struct lk_outbound_settings *settings,

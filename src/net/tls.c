@@ -12,13 +12,6 @@
 /* Bytes of a peer's whole Certificate message. */
 #define CERT_LIST_MAX (32 * 1024)
 
-const struct lk_tls_policy lk_tls_policy_nist = {
-	.groups = "P-256:P-384",
-	.suites_tls13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
-	.suites_tls12 = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384",
-	.sigalgs = "ECDSA+SHA256:ECDSA+SHA384",
-};
-
 /* Whoever decides gets the chain and verifies it; here it is only kept small. This also saves the
  * cost of OpenSSL's own attempt, whose outcome nobody would look at. */
 static int
@@ -31,21 +24,6 @@ leave_unjudged(X509_STORE_CTX *ctx, void *arg)
 	}
 	X509_STORE_CTX_set_error(ctx, X509_V_OK);
 	return 1;
-}
-
-static struct lk_result
-use_policy(SSL_CTX *ctx, const struct lk_tls_policy *p, struct lk_err *e)
-{
-	LK_OSSL(SSL_CTX_set1_groups_list(ctx, p->groups), e, LK_R_TLS_SETTINGS,
-		"the groups %s are not known", p->groups);
-	LK_OSSL(SSL_CTX_set_ciphersuites(ctx, p->suites_tls13), e, LK_R_TLS_SETTINGS,
-		"the suites %s are not known", p->suites_tls13);
-	LK_OSSL(SSL_CTX_set_cipher_list(ctx, p->suites_tls12), e, LK_R_TLS_SETTINGS,
-		"the suites %s are not known", p->suites_tls12);
-	LK_OSSL(SSL_CTX_set1_sigalgs_list(ctx, p->sigalgs) &&
-			SSL_CTX_set1_client_sigalgs_list(ctx, p->sigalgs),
-		e, LK_R_TLS_SETTINGS, "the signature algorithms %s are not known", p->sigalgs);
-	return LK_OK;
 }
 
 static struct lk_result
@@ -91,9 +69,6 @@ lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err 
 	LK_CLEANUP(SSL_CTX_freep) SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	LK_OSSL(ctx, e, LK_R_NOMEM, "no memory for a TLS context");
-	LK_OSSL(SSL_CTX_set_min_proto_version(
-			ctx, s->allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION),
-		e, LK_R_TLS_SETTINGS, "the version cannot be set");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 					 SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -105,7 +80,8 @@ lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err 
 	SSL_CTX_set_verify(ctx, verify[s->client_cert], NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, leave_unjudged, NULL);
 	LK_TRY(use_resumption(ctx, s->resumption, e));
-	LK_TRY(use_policy(ctx, s->policy ? s->policy : &lk_tls_policy_nist, e));
+	LK_TRY(lk_policy_apply_tls(s->policy ? s->policy : lk_policy_default(), ctx,
+		s->allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION, e));
 	LK_TRY(use_identity(ctx, s->chain, s->key, e));
 	*ret = LK_TAKE(ctx);
 	return LK_OK;

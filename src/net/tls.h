@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "crypto/x509.h"
+#include "crypto/policy.h"
 
 struct evp_pkey_st;
 struct ssl_ctx_st;
@@ -18,23 +18,13 @@ enum lk_tls_client_cert {
 	LK_TLS_CLIENT_CERT_REQUIRED  /* the handshake fails without one */
 };
 
-/* What may be negotiated, as OpenSSL's lists. */
-struct lk_tls_policy {
-	const char *groups;       /* "P-256:P-384" */
-	const char *suites_tls13; /* "TLS_AES_128_GCM_SHA256:…" */
-	const char *suites_tls12; /* "ECDHE-ECDSA-AES128-GCM-SHA256:…" */
-	const char *sigalgs;      /* "ECDSA+SHA256:…": both sides' */
-};
-
-extern const struct lk_tls_policy lk_tls_policy_nist; /* the default */
-
 struct lk_tls_settings {
 	const struct lk_certs *chain; /* the server's own certificate first */
 	struct evp_pkey_st *key;      /* may live elsewhere (a provider's key) */
 	enum lk_tls_client_cert client_cert;
 	bool allow_tls12;
-	bool resumption; /* sessions kept in this process; no tickets either way */
-	const struct lk_tls_policy *policy; /* NULL: nist */
+	bool resumption;                /* sessions kept in this process; no tickets either way */
+	const struct lk_policy *policy; /* NULL: the default */
 };
 
 /* Takes references on chain and key. Caller frees with SSL_CTX_free. LK_R_TLS_SETTINGS. */
