@@ -705,6 +705,9 @@ test_flipped_bytes(void **state)
 	size_t i, f;
 
 	(void)state;
+	/*= RFC8366 5.4: the CMS structure is encoded in DER =*/
+	/*= RFC5652 5.4: the signature covers the signed attributes, and they the content's digest
+	 * =*/
 	good_bytes(&der);
 	for (i = 0; i < der.n; i++)
 		for (f = 0; f < sizeof flips; f++) {
