@@ -34,7 +34,7 @@ static const struct {
 } places[LK_KEY_PLACE_COUNT] = {
 	[LK_KEY_IN_FILE] = { "file", &lk_key_place_file },
 	[LK_KEY_IN_TPM2] = { "tpm2", &lk_key_place_tpm2 },
-	[LK_KEY_IN_PKCS11] = { "pkcs11", NULL },
+	[LK_KEY_IN_PKCS11] = { "pkcs11", &lk_key_place_pkcs11 },
 	[LK_KEY_IN_MEMORY] = { "memory", NULL },
 };
 

@@ -40,24 +40,21 @@ no_password(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
-/* The whole file, into memory that the caller wipes. */
-static struct lk_result
-read_guarded(const char *path, uint8_t dst[static PEM_FILE_MAX], size_t *ret_n, struct lk_err *e)
+struct lk_result
+lk_key_read_guarded(const char *path, uint8_t *dst, size_t cap, size_t *ret_n, struct lk_err *e)
 {
 	LK_CLEANUP(lk_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat st;
 
 	LK_REQUIRE(fd >= 0, e, errno == ENOENT ? LK_R_FILE_MISSING : LK_R_FILE_IO,
-		"cannot open the key %s: %s", path, strerror(errno));
-	LK_REQUIRE(fstat(fd, &st) == 0 && S_ISREG(st.st_mode), e, LK_R_FILE_IO,
-		"the key %s is not a file", path);
-	LK_REQUIRE(!(st.st_mode & 077), e, LK_R_KEY_EXPOSED, "the key %s has mode %04o, want 0600",
-		path, (unsigned)st.st_mode & 07777);
-	LK_REQUIRE(st.st_size <= PEM_FILE_MAX, e, LK_R_TOO_LARGE,
-		"the key %s has %lld bytes, at most %d are taken", path, (long long)st.st_size,
-		PEM_FILE_MAX);
-	LK_REQUIRE(read(fd, dst, PEM_FILE_MAX) == st.st_size, e, LK_R_FILE_IO,
-		"the key %s cannot be read", path);
+		"cannot open %s: %s", path, strerror(errno));
+	LK_REQUIRE(fstat(fd, &st) == 0 && S_ISREG(st.st_mode), e, LK_R_FILE_IO, "%s is not a file",
+		path);
+	LK_REQUIRE(!(st.st_mode & 077), e, LK_R_KEY_EXPOSED, "%s has mode %04o, want 0600", path,
+		(unsigned)st.st_mode & 07777);
+	LK_REQUIRE((uintmax_t)st.st_size <= cap, e, LK_R_TOO_LARGE,
+		"%s has %jd bytes, at most %zu are taken", path, (intmax_t)st.st_size, cap);
+	LK_REQUIRE(read(fd, dst, cap) == st.st_size, e, LK_R_FILE_IO, "cannot read %s", path);
 	*ret_n = (size_t)st.st_size;
 	return LK_OK;
 }
@@ -71,7 +68,7 @@ lk_evp_read_pem(
 	EVP_PKEY *key = NULL;
 	size_t n;
 
-	LK_TRY(read_guarded(path, pem, &n, e));
+	LK_TRY(lk_key_read_guarded(path, pem, sizeof pem, &n, e));
 	bio = BIO_new_mem_buf(pem, (int)n);
 	if (bio)
 		key = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, lib, propq);

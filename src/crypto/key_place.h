@@ -31,6 +31,10 @@ extern const struct lk_key_place_ops lk_key_place_file, lk_key_place_tpm2, lk_ke
 /* A new key pair, made by the provider that propq selects in lib (NULL: the default ones). */
 LK_RESULT lk_evp_generate(OSSL_LIB_CTX *lib, const char *propq, enum lk_key_type type,
 	EVP_PKEY **ret, struct lk_err *e);
+/* The whole of a file that holds a secret, unless group or others may touch it (LK_R_KEY_EXPOSED).
+ * The caller wipes dst. */
+LK_RESULT lk_key_read_guarded(
+	const char *path, uint8_t *dst, size_t cap, size_t *ret_n, struct lk_err *e);
 /* A PEM private key file, 0600 and owned like one, decoded by lib's providers. */
 LK_RESULT lk_evp_read_pem(
 	OSSL_LIB_CTX *lib, const char *propq, const char *path, EVP_PKEY **ret, struct lk_err *e);

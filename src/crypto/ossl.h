@@ -9,6 +9,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/cms.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
@@ -26,6 +27,7 @@ LK_DEFINE_CLEANUP(BASIC_CONSTRAINTS *, BASIC_CONSTRAINTS_free);
 LK_DEFINE_CLEANUP(BIGNUM *, BN_free);
 LK_DEFINE_CLEANUP(BIO *, BIO_free_all);
 LK_DEFINE_CLEANUP(CMS_ContentInfo *, CMS_ContentInfo_free);
+LK_DEFINE_CLEANUP(ECDSA_SIG *, ECDSA_SIG_free);
 LK_DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free);
 LK_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
 LK_DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
@@ -59,14 +61,14 @@ lk_x509_stackp(STACK_OF(X509) * *pp)
 
 /* Frees a stack whose members somebody else owns. */
 static inline void
-lk_x509_listp(STACK_OF(X509) **pp)
+lk_x509_listp(STACK_OF(X509) * *pp)
 {
 	sk_X509_free(*pp);
 }
 
 /* Fails with `reason`; the message is fmt, then what OpenSSL's queue said. Leaves it empty. */
 void lk_err_set_ossl(struct lk_err *e, enum lk_reason reason, const char *fmt, ...) LK_PRINTF(3, 4);
-#define lk_fail_ossl(e, reason, ...)                                                               \
+#define lk_fail_ossl(e, reason, ...) \
 	(lk_err_set_ossl((e), (reason), __VA_ARGS__), (struct lk_result){ false })
 
 /* As LK_REQUIRE, for calls that fill OpenSSL's queue. */
