@@ -204,27 +204,28 @@ check_nonce(
 
 /* The registrar's chain was received before anything could be trusted; now it is evaluated with
  * the pinned certificate as the only anchor. */
-static struct lk_result
-check_domain(const struct lk_voucher *v, const struct lk_voucher_want *want, struct lk_err *e)
+struct lk_result
+lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *registrar,
+	enum lk_chain_times times, int64_t now, struct lk_err *e)
 {
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *pin = NULL;
 	LK_CLEANUP(lk_certs_done) struct lk_certs one = { .n = 0 };
 
-	LK_REQUIRE(want->registrar->n > 0, e, LK_R_VOUCHER_DOMAIN,
+	LK_REQUIRE(registrar->n > 0, e, LK_R_VOUCHER_DOMAIN,
 		"the registrar sent no certificate");
 	/*= RFC8995 5.6.2: the pinned key may be that of the registrar's end-entity certificate =*/
-	if (lk_cert_same_key(v->pinned, want->registrar->v[0]))
+	if (lk_cert_same_key(v->pinned, registrar->v[0]))
 		return LK_OK;
 	/*= RFC8995 5.6.2: the registrar's certificate is verified with the pinned one as the only
 	 * anchor =*/
 	LK_TRY(lk_certs_add(&one, v->pinned, e));
 	LK_TRY(lk_anchors_new(&one, &pin, e));
-	if (!lk_chain_verify(pin, want->registrar->v[0], want->registrar, want->times, want->now, e)
+	if (!lk_chain_verify(pin, registrar->v[0], registrar, times, now, e)
 			.ok)
 		return lk_fail_as(e, LK_R_CERT_CHAIN, LK_R_VOUCHER_DOMAIN,
 			"the registrar does not belong to the pinned domain");
 	/*= RFC7030 3.6.1: a server known by nothing but a trust anchor has id-kp-cmcRA =*/
-	LK_REQUIRE(lk_cert_has_eku(want->registrar->v[0], LK_OID_EKU_CMC_RA), e,
+	LK_REQUIRE(lk_cert_has_eku(registrar->v[0], LK_OID_EKU_CMC_RA), e,
 		LK_R_VOUCHER_REGISTRAR, "the server's certificate has no id-kp-cmcRA");
 	return LK_OK;
 }
@@ -241,7 +242,7 @@ lk_voucher_check(const struct lk_voucher *v, const struct lk_voucher_want *want,
 	/*= RFC8366 5.3: the assertion is acceptable by local policy =*/
 	LK_REQUIRE(want->accept_assertions & 1u << v->leaf.assertion, e, LK_R_VOUCHER_ASSERTION,
 		"assertion is %s", lk_assertion_names[v->leaf.assertion]);
-	LK_TRY(check_domain(v, want, e));
+	LK_TRY(lk_voucher_check_domain(v, want->registrar, want->times, want->now, e));
 	*ret = (struct lk_verified_voucher){ v, v->pinned };
 	return LK_OK;
 }

@@ -99,6 +99,10 @@ struct lk_verified_voucher {
 LK_RESULT lk_voucher_check(const struct lk_voucher *v, const struct lk_voucher_want *want,
 	struct lk_verified_voucher *ret, struct lk_err *e);
 
+/* RFC 8995 5.6.2 alone: the registrar's chain belongs to the pinned domain. */
+LK_RESULT lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *registrar,
+	enum lk_chain_times times, int64_t now, struct lk_err *e);
+
 /* Whether an idevid-issuer leaf names the issuer of this IDevID: RFC 8366 says the
  * AuthorityKeyIdentifier, in practice its whole extnValue or its keyIdentifier alone. */
 bool lk_idevid_issuer_matches(struct lk_slice leaf, const struct lk_cert *idevid);

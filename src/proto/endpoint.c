@@ -15,7 +15,7 @@ static const struct lk_endpoint_info endpoints[LK_EP_COUNT] = {
 };
 
 const struct lk_endpoint_info *
-lk_endpoint_info(enum lk_endpoint which)
+lk_endpoint_info(enum lk_ep which)
 {
 	assert((unsigned)which < LK_EP_COUNT);
 	return &endpoints[which];
@@ -30,7 +30,7 @@ fits(const char *row, const char *path)
 	return row[n - 1] == '/' ? strncmp(path, row, n) == 0 : strcmp(path, row) == 0;
 }
 
-enum lk_endpoint
+enum lk_ep
 lk_endpoint_find(enum lk_service service, const char *method, const char *path)
 {
 	unsigned i;
@@ -39,5 +39,5 @@ lk_endpoint_find(enum lk_service service, const char *method, const char *path)
 		if (endpoints[i].service == service && strcmp(endpoints[i].method, method) == 0 &&
 			fits(endpoints[i].path, path))
 			break;
-	return (enum lk_endpoint)i;
+	return (enum lk_ep)i;
 }

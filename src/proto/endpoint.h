@@ -7,7 +7,7 @@
 
 #include "base/slice.h"
 
-enum lk_endpoint {
+enum lk_ep {
 #define LK_ENDPOINT(name, service, method, path, media_type, body_max, source) LK_EP_##name,
 #include "proto/endpoint.def"
 #undef LK_ENDPOINT
@@ -25,9 +25,9 @@ struct lk_endpoint_info {
 	const char *source;	/* clause */
 };
 
-const struct lk_endpoint_info *lk_endpoint_info(enum lk_endpoint which);
+const struct lk_endpoint_info *lk_endpoint_info(enum lk_ep which);
 /* The endpoint of a service that answers this method and path; LK_EP_COUNT when there is none. */
-enum lk_endpoint lk_endpoint_find(enum lk_service service, const char *method, const char *path);
+enum lk_ep lk_endpoint_find(enum lk_service service, const char *method, const char *path);
 
 /* Media types of answers. */
 #define LK_TYPE_VOUCHER	    "application/voucher-cms+json"			/* RFC 8366 8.3 */

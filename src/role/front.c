@@ -32,7 +32,7 @@ copy_field(const char *from, char *to, size_t cap)
 
 /* /.well-known/est/<label>/<operation>: RFC 7030 3.2.2 */
 static void
-split_label(enum lk_endpoint which, const char *path, struct lk_web_request_body *w)
+split_label(enum lk_ep which, const char *path, struct lk_web_request_body *w)
 {
 	const char *row = lk_endpoint_info(which)->path;
 	size_t n = strlen(row);
@@ -48,7 +48,7 @@ split_label(enum lk_endpoint which, const char *path, struct lk_web_request_body
 }
 
 static struct lk_result
-describe(const struct lk_request *r, enum lk_endpoint which, struct lk_buf *chain,
+describe(const struct lk_request *r, enum lk_ep which, struct lk_buf *chain,
 	uint8_t binding[static LK_TLS_BINDING_MAX], struct lk_web_request_body *w, struct lk_err *e)
 {
 	const struct lk_request_view *v = lk_request_view(r);
@@ -109,7 +109,7 @@ on_request(struct lk_request *r, void *ctx)
 	struct lk_web_request_body w = { 0 };
 	uint8_t binding[LK_TLS_BINDING_MAX];
 	struct lk_err e = { 0 };
-	enum lk_endpoint which = lk_endpoint_find(f->set.service, v->method, v->path);
+	enum lk_ep which = lk_endpoint_find(f->set.service, v->method, v->path);
 
 	/* The server let it through by the same table. */
 	if (which == LK_EP_COUNT)
@@ -133,7 +133,7 @@ make_routes(struct lk_front *f)
 	unsigned i;
 
 	for (i = 0; i < LK_EP_COUNT; i++) {
-		const struct lk_endpoint_info *info = lk_endpoint_info((enum lk_endpoint)i);
+		const struct lk_endpoint_info *info = lk_endpoint_info((enum lk_ep)i);
 
 		if (info->service != f->set.service)
 			continue;

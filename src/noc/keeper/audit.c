@@ -30,14 +30,14 @@ lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e)
 /* Ourselves by the domain id that the MASA computes of the certificate it pinned: any of the chain
  * that our requests enclose. */
 static struct lk_result
-judge(struct lk_turn *t, struct lk_slice body, struct lk_audit_verdict *ret, struct lk_err *e)
+judge(struct lk_turn *t, struct lk_slice body, struct lk_err *e)
 {
 	const struct lk_certs *domain = keeper_of(t)->domain.registrar;
 	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
 
 	LK_TRY(lk_audit_log_parse(body, &log, e));
 	/*= RFC8995 5.8.3: unexpected domains and nonceless entries are looked for =*/
-	return lk_audit_log_judge(log, domain, ret, e);
+	return lk_audit_log_judge(log, domain, e);
 }
 
 static struct lk_result
@@ -62,7 +62,6 @@ log_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	const struct lk_fetched_body *f = m->body;
-	struct lk_audit_verdict verdict = { 0 };
 	struct lk_err why = { 0 };
 	const char *state = "clean";
 
@@ -76,7 +75,7 @@ log_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	} else if (f->status != 200) {
 		lk_err_set(&why, LK_R_AUDIT_MISSING, "the MASA answered %lld", (long long)f->status);
 		state = "missing";
-	} else if (!judge(t, f->body, &verdict, &why).ok) {
+	} else if (!judge(t, f->body, &why).ok) {
 		state = "unclean";
 	}
 	return settle(t, &run, &d, state, &why, e);

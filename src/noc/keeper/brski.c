@@ -262,7 +262,6 @@ audit_voucher(struct lk_turn *t, const struct lk_device_record *d, const struct 
 	struct lk_keeper *k = keeper_of(t);
 	const struct manufacturer *m = lk_identity_manufacturer(k, d->manufacturer_id);
 	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *v = NULL;
-	struct lk_domain_want want = { k->domain.registrar, LK_TIMES_CHECK, lk_turn_now(t) };
 
 	LK_REQUIRE(m, e, LK_R_MANUFACTURER_DISTRUSTED, "manufacturer %s was removed",
 		d->manufacturer_id);
@@ -274,7 +273,7 @@ audit_voucher(struct lk_turn *t, const struct lk_device_record *d, const struct 
 	LK_REQUIRE(!lk_json_has(v->leaf.present, LK_VOUCHER_NONCE) ||
 			   strcmp(v->leaf.nonce, run->nonce) == 0,
 		e, LK_R_VOUCHER_NONCE, "nonce is %s, want %s", v->leaf.nonce, run->nonce);
-	LK_TRY(lk_voucher_check_domain(v, &want, e));
+	LK_TRY(lk_voucher_check_domain(v, k->domain.registrar, LK_TIMES_CHECK, lk_turn_now(t), e));
 	*ret = LK_TAKE(v);
 	return LK_OK;
 }

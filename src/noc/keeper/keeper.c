@@ -122,7 +122,7 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 		LK_TRY(lk_json_set(payload, "remote", json_string(w->remote), e));
 		if (w->endpoint >= 0 && w->endpoint < LK_EP_COUNT)
 			LK_TRY(lk_json_set(payload, "request",
-				json_string(lk_endpoint_info((enum lk_endpoint)w->endpoint)->path), e));
+				json_string(lk_endpoint_info((enum lk_ep)w->endpoint)->path), e));
 		LK_TRY(lk_identity_describe(w, payload, e));
 	}
 	if (m->body && m->type == LK_BODY_grant_request) {

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The audit log (RFC 8995 5.8): for domains that own the device or once did.
+ */
+#include "masa/keeper/internal.h"
+
+#include <stdlib.h>
+
+#include "artefact/audit_log.h"
+
+/* The newest entries; what does not fit is counted. */
+static struct lk_result
+collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool *ret_entitled,
+	struct lk_err *e)
+{
+	struct lk_scan scan = { .index = LK_AUDIT_ENTRY_BY_DEVICE, .prefix = 1, .descending = true };
+	LK_CLEANUP(lk_record_done) struct lk_audit_entry_record r = LK_RECORD_INIT(audit_entry);
+	bool found;
+
+	*ret_entitled = false;
+	memcpy(r.device_id, a->device.id, sizeof r.device_id);
+	for (;;) {
+		struct lk_audit_event *ev;
+
+		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
+		if (!found)
+			return LK_OK;
+		*ret_entitled = *ret_entitled || (a->owner_id[0] && strcmp(r.owner_id, a->owner_id) == 0);
+		if (log->n_events == LK_AUDIT_EVENTS_MAX) {
+			log->arbitrary += log->arbitrary < LK_AUDIT_TRUNCATED_MAX;
+			continue;
+		}
+		ev = &log->events[log->n_events++];
+		ev->date = r.date;
+		memcpy(ev->domain_id, r.domain_id, sizeof ev->domain_id);
+		memcpy(ev->nonce, r.nonce, sizeof ev->nonce);
+		LK_TRY(lk_slice_to_str(lk_slice_str(r.assertion), "assertion", ev->assertion,
+			sizeof ev->assertion, e));
+	}
+}
+
+struct lk_result
+lk_masa_requestauditlog(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
+{
+	LK_CLEANUP(lk_asked_done) struct asked a = ASKED_INIT;
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = calloc(1, sizeof *log);
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_AUDIT_LOG_MAX);
+	bool entitled;
+
+	LK_REQUIRE(log, e, LK_R_NOMEM, "no memory for an audit log");
+	log->events = calloc(LK_AUDIT_EVENTS_MAX, sizeof *log->events);
+	LK_REQUIRE(log->events, e, LK_R_NOMEM, "no memory for an audit log");
+	LK_TRY(lk_masa_ask(t, w, &a, e));
+	LK_TRY(collect(t, &a, log, &entitled, e));
+	/*= RFC8995 5.8: who never owned the device gets 404 =*/
+	LK_REQUIRE(entitled, e, LK_R_MASA_NEVER_OWNER, "device %s never belonged to the asking domain",
+		a.device.serial);
+	LK_TRY(lk_audit_log_build(log, &text, e));
+	return lk_masa_reply(t, m, 200, LK_TYPE_JSON, lk_buf_slice(&text), e);
+}
