@@ -133,8 +133,6 @@ check_proximity(const struct lk_voucher_request_leaves *leaf, const struct lk_ce
 	LK_REQUIRE(has(leaf, LK_REQUEST_ASSERTION) && leaf->assertion == LK_ASSERTION_PROXIMITY, e,
 		LK_R_REQUEST_ASSERTION, "assertion is %s, want proximity",
 		has(leaf, LK_REQUEST_ASSERTION) ? lk_assertion_names[leaf->assertion] : "absent");
-	LK_REQUIRE(has(leaf, LK_REQUEST_PROXIMITY_REGISTRAR_CERT), e, LK_R_REQUEST_PROXIMITY,
-		"proximity-registrar-cert is absent");
 	/*= RFC8995 5.2: proximity-registrar-cert is the registrar's certificate =*/
 	LK_REQUIRE(
 		lk_slice_eq(lk_buf_slice(&leaf->proximity_registrar_cert), lk_cert_der(registrar)),

@@ -461,6 +461,8 @@ test_prior_signer(void **state)
 	const struct pki_spec copy = { .cn = "Thing", .serial_number = PKI_SERIAL };
 	LK_CLEANUP(pki_id_done) struct pki_id self_signed = { .key = NULL };
 	LK_CLEANUP(pki_id_done) struct pki_id foreign = { .key = NULL };
+	LK_CLEANUP(lk_buf_done) struct lk_buf prior = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
 
 	(void)state;
 	/*= RFC8995 5.5.5: the prior request is signed by an IDevID of this manufacturer =*/
@@ -471,6 +473,13 @@ test_prior_signer(void **state)
 	pki_issue(&cast.stranger_ca, &copy, &foreign);
 	assert_masa_refuses(registrar_request(&foreign, NULL, NULL, &cast.registrar, NULL, NULL),
 		&want, LK_R_PRIOR_SIGNER);
+	pki_cms_sign(
+		&(struct pki_cms){ .signer = &cast.device,
+			.without_certs = true,
+			.text = "{\"ietf-voucher-request:voucher\":{\"serial-number\":\"1\"}}" },
+		&prior);
+	registrar_bytes(&cast.registrar, &prior, NULL, NULL, &der);
+	assert_masa_refuses(parsed(&der), &want, LK_R_PRIOR_SIGNER);
 }
 
 static void
