@@ -170,9 +170,10 @@ lk_idevid_issuer_matches(struct lk_slice leaf, const struct lk_cert *idevid)
 	return lk_slice_eq(leaf, lk_cert_aki_ext(idevid)) || lk_slice_eq(leaf, key_id);
 }
 
-static struct lk_result
-check_device(const struct lk_voucher_leaves *leaf, const struct lk_cert *idevid, struct lk_err *e)
+struct lk_result
+lk_voucher_check_device(const struct lk_voucher *v, const struct lk_cert *idevid, struct lk_err *e)
 {
+	const struct lk_voucher_leaves *leaf = &v->leaf;
 	char serial[LK_CERT_NAME_MAX];
 
 	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
@@ -186,19 +187,21 @@ check_device(const struct lk_voucher_leaves *leaf, const struct lk_cert *idevid,
 	return LK_OK;
 }
 
-static struct lk_result
-check_nonce(
-	const struct lk_voucher_leaves *leaf, const struct lk_voucher_want *want, struct lk_err *e)
+struct lk_result
+lk_voucher_check_nonce(
+	const struct lk_voucher *v, const char *nonce, bool accept_nonceless, struct lk_err *e)
 {
+	const struct lk_voucher_leaves *leaf = &v->leaf;
+
 	if (!has(leaf, LK_VOUCHER_NONCE)) {
 		/*= RFC8995 7.2: a pledge accepts nonceless vouchers unless it is told otherwise =*/
-		LK_REQUIRE(want->accept_nonceless, e, LK_R_VOUCHER_NONCELESS,
+		LK_REQUIRE(accept_nonceless, e, LK_R_VOUCHER_NONCELESS,
 			"the voucher has no nonce, and one was sent");
 		return LK_OK;
 	}
 	/*= RFC8995 5.6.1: the nonce, if present, equals the one sent =*/
-	LK_REQUIRE(want->nonce && strcmp(leaf->nonce, want->nonce) == 0, e, LK_R_VOUCHER_NONCE,
-		"nonce is %s, want %s", leaf->nonce, want->nonce ? want->nonce : "none");
+	LK_REQUIRE(nonce && strcmp(leaf->nonce, nonce) == 0, e, LK_R_VOUCHER_NONCE,
+		"nonce is %s, want %s", leaf->nonce, nonce ? nonce : "none");
 	return LK_OK;
 }
 
@@ -211,8 +214,7 @@ lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *regis
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *pin = NULL;
 	LK_CLEANUP(lk_certs_done) struct lk_certs one = { .n = 0 };
 
-	LK_REQUIRE(registrar->n > 0, e, LK_R_VOUCHER_DOMAIN,
-		"the registrar sent no certificate");
+	LK_REQUIRE(registrar->n > 0, e, LK_R_VOUCHER_DOMAIN, "the registrar sent no certificate");
 	/*= RFC8995 5.6.2: the pinned key may be that of the registrar's end-entity certificate =*/
 	if (lk_cert_same_key(v->pinned, registrar->v[0]))
 		return LK_OK;
@@ -220,13 +222,12 @@ lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *regis
 	 * anchor =*/
 	LK_TRY(lk_certs_add(&one, v->pinned, e));
 	LK_TRY(lk_anchors_new(&one, &pin, e));
-	if (!lk_chain_verify(pin, registrar->v[0], registrar, times, now, e)
-			.ok)
+	if (!lk_chain_verify(pin, registrar->v[0], registrar, times, now, e).ok)
 		return lk_fail_as(e, LK_R_CERT_CHAIN, LK_R_VOUCHER_DOMAIN,
 			"the registrar does not belong to the pinned domain");
 	/*= RFC7030 3.6.1: a server known by nothing but a trust anchor has id-kp-cmcRA =*/
-	LK_REQUIRE(lk_cert_has_eku(registrar->v[0], LK_OID_EKU_CMC_RA), e,
-		LK_R_VOUCHER_REGISTRAR, "the server's certificate has no id-kp-cmcRA");
+	LK_REQUIRE(lk_cert_has_eku(registrar->v[0], LK_OID_EKU_CMC_RA), e, LK_R_VOUCHER_REGISTRAR,
+		"the server's certificate has no id-kp-cmcRA");
 	return LK_OK;
 }
 
@@ -236,8 +237,8 @@ lk_voucher_check(const struct lk_voucher *v, const struct lk_voucher_want *want,
 {
 	assert(want->manufacturer && want->idevid && want->registrar && want->accept_assertions);
 	LK_TRY(check_signature(v, want->manufacturer, want->times, want->now, e));
-	LK_TRY(check_device(&v->leaf, want->idevid, e));
-	LK_TRY(check_nonce(&v->leaf, want, e));
+	LK_TRY(lk_voucher_check_device(v, want->idevid, e));
+	LK_TRY(lk_voucher_check_nonce(v, want->nonce, want->accept_nonceless, e));
 	LK_TRY(check_times(v, want->times, want->now, e));
 	/*= RFC8366 5.3: the assertion is acceptable by local policy =*/
 	LK_REQUIRE(want->accept_assertions & 1u << v->leaf.assertion, e, LK_R_VOUCHER_ASSERTION,

@@ -103,6 +103,16 @@ LK_RESULT lk_voucher_check(const struct lk_voucher *v, const struct lk_voucher_w
 LK_RESULT lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *registrar,
 	enum lk_chain_times times, int64_t now, struct lk_err *e);
 
+/* The parts of lk_voucher_check, for who explains a voucher and was not given everything. They make
+ * no verified voucher. In this order: serial-number and idevid-issuer; nonce; pinned certificate.
+ */
+LK_RESULT lk_voucher_check_device(
+	const struct lk_voucher *v, const struct lk_cert *idevid, struct lk_err *e);
+LK_RESULT lk_voucher_check_nonce(
+	const struct lk_voucher *v, const char *nonce, bool accept_nonceless, struct lk_err *e);
+LK_RESULT lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *registrar,
+	enum lk_chain_times times, int64_t now, struct lk_err *e);
+
 /* Whether an idevid-issuer leaf names the issuer of this IDevID: RFC 8366 says the
  * AuthorityKeyIdentifier, in practice its whole extnValue or its keyIdentifier alone. */
 bool lk_idevid_issuer_matches(struct lk_slice leaf, const struct lk_cert *idevid);
