@@ -16,20 +16,20 @@
 enum lk_cert_profile {
 	LK_PROFILE_MANUFACTURER_ROOT,
 	LK_PROFILE_IDEVID,
-	LK_PROFILE_FOREIGN_IDEVID,  /* what is taken of other manufacturers; never issued */
+	LK_PROFILE_FOREIGN_IDEVID, /* what is taken of other manufacturers; never issued */
 	LK_PROFILE_MASA_SERVER,
 	LK_PROFILE_VOUCHER_SIGNER,
 	LK_PROFILE_MANIFEST_SIGNER,
 	LK_PROFILE_FACTORY_CLIENT,
 	LK_PROFILE_NETWORK_ROOT,
 	LK_PROFILE_DEVICE_CA,
-	LK_PROFILE_SERVICE_CA,      /* plain EST's; no network access by its certificates alone */
+	LK_PROFILE_SERVICE_CA, /* plain EST's; no network access by its certificates alone */
 	LK_PROFILE_SERVER_CA,
 	LK_PROFILE_OPERATOR_CA,
 	LK_PROFILE_REGISTRAR,
 	LK_PROFILE_SERVER,
 	LK_PROFILE_RADIUS_SERVER,
-	LK_PROFILE_AAA_CLIENT,      /* the RADIUS server at aaa's door, and at no other */
+	LK_PROFILE_AAA_CLIENT, /* the RADIUS server at aaa's door, and at no other */
 	LK_PROFILE_LDEVID,
 	LK_PROFILE_SERVICE,
 	LK_PROFILE_OPERATOR,
@@ -54,7 +54,7 @@ struct lk_cert_spec {
 	const char *common_name;
 	const char *serial_number; /* of the device: X520SerialNumber */
 	const char *san_dns;
-	struct lk_slice san_ip;       /* 4 or 16 octets */
+	struct lk_slice san_ip; /* 4 or 16 octets */
 	const char *san_uri;
 	struct lk_slice san_hardware; /* DER HardwareModuleName, RFC 4108 5 */
 	const char *masa_url;         /* id-pe-masa-url, RFC 8995 2.3.2 */

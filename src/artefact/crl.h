@@ -18,7 +18,7 @@
 
 #define LK_CRL_MAX (8 * 1024 * 1024) /* octets: 100,000 entries take 5 MiB */
 
-enum lk_crl_reason { /* RFC 5280 5.3.1 */
+enum lk_crl_reason {            /* RFC 5280 5.3.1 */
 	LK_CRL_UNSPECIFIED = 0, /* has no extension of its own */
 	LK_CRL_KEY_COMPROMISE = 1,
 	LK_CRL_CA_COMPROMISE = 2,
@@ -50,8 +50,8 @@ struct lk_crl {
 	int64_t next_update;
 	struct lk_slice entries; /* revokedCertificates' contents; n is 0: none */
 	size_t n_entries;
-	uint64_t number;       /* CRL number, RFC 5280 5.2.3 */
-	struct lk_slice aki;   /* keyIdentifier; n is 0: none */
+	uint64_t number;     /* CRL number, RFC 5280 5.2.3 */
+	struct lk_slice aki; /* keyIdentifier; n is 0: none */
 };
 
 /* Caller frees. LK_R_CRL_SYNTAX; LK_R_CRL_EXTENSION for critical ones that we do not know. */

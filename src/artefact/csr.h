@@ -45,10 +45,10 @@ enum lk_san_tag { /* RFC 5280 4.2.1.6 */
 
 /* Slices are borrowed from der. */
 struct lk_csr {
-	struct lk_buf der;       /* as received; owned */
-	struct lk_slice info;    /* CertificationRequestInfo, which is what is signed */
-	struct lk_slice subject; /* DER Name */
-	struct lk_slice spki;    /* DER SubjectPublicKeyInfo */
+	struct lk_buf der;         /* as received; owned */
+	struct lk_slice info;      /* CertificationRequestInfo, which is what is signed */
+	struct lk_slice subject;   /* DER Name */
+	struct lk_slice spki;      /* DER SubjectPublicKeyInfo */
 	struct lk_slice algorithm; /* DER AlgorithmIdentifier of the signature */
 	struct lk_slice signature;
 	struct lk_csr_name names[LK_CSR_NAMES_MAX];
@@ -81,14 +81,14 @@ struct lk_csr_want {
 	const struct lk_cert *renewed; /* RFC 7030 4.2.2: subject and SAN are to be the same; NULL:
 					* this is no renewal */
 	const struct lk_csrattrs *attrs; /* a BRSKI run: what was asked for; NULL: plain EST */
-	struct lk_slice binding;       /* of this TLS session: tls-unique (1.2) or tls-exporter of
-					* RFC 9266 (1.3) */
-	bool link_required;            /* RFC 7030 3.5: a request without challengePassword is refused */
+	struct lk_slice binding;         /* of this TLS session: tls-unique (1.2) or tls-exporter of
+					  * RFC 9266 (1.3) */
+	bool link_required; /* RFC 7030 3.5: a request without challengePassword is refused */
 };
 
 struct lk_verified_csr {
-	const struct lk_csr *csr;  /* borrowed */
-	struct lk_slice spki;      /* what may be certified; borrowed from it */
+	const struct lk_csr *csr; /* borrowed */
+	struct lk_slice spki;     /* what may be certified; borrowed from it */
 	enum lk_key_type key;
 };
 
@@ -101,7 +101,7 @@ LK_RESULT lk_csr_check(const struct lk_csr *c, const struct lk_csr_want *want,
 struct lk_csr_spec {
 	const char *common_name;
 	const char *serial_number;
-	const struct lk_cert *renewed;   /* then subject and SAN are copied from it, RFC 7030 4.2.2 */
+	const struct lk_cert *renewed; /* then subject and SAN are copied from it, RFC 7030 4.2.2 */
 	const struct lk_csrattrs *attrs; /* is answered as asked; NULL: none were there */
 	struct lk_slice binding;         /* n is 0: none */
 };

@@ -25,10 +25,10 @@
 
 /* Several keys or signatures: one of them. */
 struct lk_csrattrs {
-	unsigned keys;             /* bit per enum lk_key_type; 0: any */
-	unsigned signatures;       /* bit per enum lk_key_type whose digest it has; 0: any */
-	bool serial_number;        /* X520SerialNumber in the subject */
-	bool challenge_password;   /* links the request to its TLS session */
+	unsigned keys;                  /* bit per enum lk_key_type; 0: any */
+	unsigned signatures;            /* bit per enum lk_key_type whose digest it has; 0: any */
+	bool serial_number;             /* X520SerialNumber in the subject */
+	bool challenge_password;        /* links the request to its TLS session */
 	char san_uri[LK_CERT_NAME_MAX]; /* in subjectAltName; "": none is asked for */
 };
 

@@ -5,6 +5,7 @@
 #include "artefact/der.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -29,7 +30,8 @@ header(const struct lk_der *d, size_t *ret_header, size_t *ret_contents, struct 
 	size_t n = 0, octets = 0, i;
 
 	LK_REQUIRE(in.n >= 2, e, d->reason, "%s ends where an element should be", d->what);
-	LK_REQUIRE((in.p[0] & 0x1f) != 0x1f, e, d->reason, "%s has a tag of several octets", d->what);
+	LK_REQUIRE(
+		(in.p[0] & 0x1f) != 0x1f, e, d->reason, "%s has a tag of several octets", d->what);
 	if (in.p[1] < 0x80) {
 		n = in.p[1];
 	} else {
@@ -42,7 +44,8 @@ header(const struct lk_der *d, size_t *ret_header, size_t *ret_contents, struct 
 			"%s has a length that is not minimal", d->what);
 	}
 	LK_REQUIRE(n <= in.n - 2 - octets, e, d->reason,
-		"%s has an element of %zu octets where %zu are left", d->what, n, in.n - 2 - octets);
+		"%s has an element of %zu octets where %zu are left", d->what, n,
+		in.n - 2 - octets);
 	*ret_header = 2 + octets;
 	*ret_contents = n;
 	return LK_OK;
@@ -65,8 +68,8 @@ lk_der_get(struct lk_der *d, unsigned tag, struct lk_slice *ret, struct lk_err *
 	size_t head, n;
 
 	LK_TRY(header(d, &head, &n, e));
-	LK_REQUIRE(d->left.p[0] == tag, e, d->reason, "%s has tag %02x where %02x should be", d->what,
-		d->left.p[0], tag);
+	LK_REQUIRE(d->left.p[0] == tag, e, d->reason, "%s has tag %02x where %02x should be",
+		d->what, d->left.p[0], tag);
 	*ret = lk_slice(d->left.p + head, n);
 	d->left = lk_slice(d->left.p + head + n, d->left.n - head - n);
 	return LK_OK;
@@ -99,11 +102,11 @@ lk_der_get_time(struct lk_der *d, int64_t *ret, struct lk_err *e)
 	/*= RFC5280 4.1.2.5.1: two digits of a year below 50 are 20YY =*/
 	century = utc ? (p[0] < '5' ? 20 : 19) : 0;
 	if (utc)
-		snprintf(text, sizeof text, "%d%.2s-%.2s-%.2sT%.2s:%.2s:%.2sZ", century, p, p + 2, p + 4,
-			p + 6, p + 8, p + 10);
+		snprintf(text, sizeof text, "%d%.2s-%.2s-%.2sT%.2s:%.2s:%.2sZ", century, p, p + 2,
+			p + 4, p + 6, p + 8, p + 10);
 	else
-		snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", p, p + 4, p + 6, p + 8,
-			p + 10, p + 12);
+		snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", p, p + 4, p + 6,
+			p + 8, p + 10, p + 12);
 	LK_REQUIRE(lk_time_parse(lk_slice_str(text), ret, e).ok, e, d->reason,
 		"%s has the time %.15s, which does not exist", d->what, text);
 	return LK_OK;
@@ -115,7 +118,8 @@ lk_der_get_unsigned(struct lk_der *d, struct lk_slice *ret, struct lk_err *e)
 	struct lk_slice in;
 
 	LK_TRY(lk_der_get(d, LK_DER_INTEGER, &in, e));
-	LK_REQUIRE(in.n > 0 && !(in.p[0] & 0x80), e, d->reason, "%s has a number below zero", d->what);
+	LK_REQUIRE(
+		in.n > 0 && !(in.p[0] & 0x80), e, d->reason, "%s has a number below zero", d->what);
 	LK_REQUIRE(in.n == 1 || in.p[0] || in.p[1] & 0x80, e, d->reason,
 		"%s has a number that is not minimal", d->what);
 	if (in.n > 1 && in.p[0] == 0)
@@ -142,15 +146,57 @@ lk_der_get_bits(struct lk_der *d, struct lk_slice *ret, struct lk_err *e)
 	struct lk_slice in;
 
 	LK_TRY(lk_der_get(d, LK_DER_BITS, &in, e));
-	LK_REQUIRE(in.n >= 1 && in.p[0] == 0, e, d->reason, "%s has bits that fill no octet", d->what);
+	LK_REQUIRE(
+		in.n >= 1 && in.p[0] == 0, e, d->reason, "%s has bits that fill no octet", d->what);
 	*ret = lk_slice(in.p + 1, in.n - 1);
 	return LK_OK;
+}
+
+/* The length of the UTF-8 character at in.p[i] (RFC 3629 4), 0 when there is none. */
+static size_t
+utf8_at(struct lk_slice in, size_t i)
+{
+	uint8_t c = in.p[i], second = i + 1 < in.n ? in.p[i + 1] : 0;
+	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 4, k;
+
+	if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || in.n - i < n)
+		return 0;
+	for (k = 1; k < n; k++)
+		if ((in.p[i + k] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and what is beyond Unicode. */
+	if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
+		(c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
+		return 0;
+	return n;
+}
+
+bool
+lk_der_is_text(unsigned tag, struct lk_slice s)
+{
+	static const char punctuation[] = " '()+,-./:=?"; /* X.680 41.4 */
+	size_t i, n = 1;
+
+	if (tag != LK_DER_UTF8 && tag != LK_DER_PRINTABLE && tag != LK_DER_IA5)
+		return false;
+	for (i = 0; i < s.n && n; i += n) {
+		uint8_t c = s.p[i];
+
+		if (c < 0x20 || c == 0x7f || (tag != LK_DER_UTF8 && c > 0x7f))
+			return false;
+		if (tag == LK_DER_PRINTABLE && !isalnum(c) &&
+			!memchr(punctuation, c, sizeof punctuation - 1))
+			return false;
+		n = tag == LK_DER_UTF8 ? utf8_at(s, i) : 1;
+	}
+	return n != 0;
 }
 
 struct lk_result
 lk_der_end(const struct lk_der *d, struct lk_err *e)
 {
-	LK_REQUIRE(lk_der_at_end(d), e, d->reason, "%s has %zu octets too many", d->what, d->left.n);
+	LK_REQUIRE(
+		lk_der_at_end(d), e, d->reason, "%s has %zu octets too many", d->what, d->left.n);
 	return LK_OK;
 }
 

@@ -63,11 +63,14 @@ LK_RESULT lk_der_get_unsigned(struct lk_der *d, struct lk_slice *ret, struct lk_
 LK_RESULT lk_der_get_bool(struct lk_der *d, bool *ret, struct lk_err *e);
 /* A BIT STRING of whole octets; borrowed. */
 LK_RESULT lk_der_get_bits(struct lk_der *d, struct lk_slice *ret, struct lk_err *e);
+/* Whether these are the characters of such a string, none of them a control character: UTF8,
+ * PRINTABLE or IA5; false for other tags. */
+bool lk_der_is_text(unsigned tag, struct lk_slice contents);
 /* Nothing may be left. */
 LK_RESULT lk_der_end(const struct lk_der *d, struct lk_err *e);
 
 struct lk_extension {
-	struct lk_slice oid;   /* contents octets; borrowed */
+	struct lk_slice oid; /* contents octets; borrowed */
 	bool critical;
 	struct lk_slice value; /* extnValue's octets; borrowed */
 };
@@ -78,8 +81,8 @@ LK_RESULT lk_der_get_extension(struct lk_der *d, struct lk_extension *ret, struc
 #define LK_DER_DEPTH_MAX 12
 
 struct lk_der_writer {
-	struct lk_buf *out; /* appended to; its content is of no use after a failure */
-	struct lk_err err;  /* the first failure */
+	struct lk_buf *out;            /* appended to; its content is of no use after a failure */
+	struct lk_err err;             /* the first failure */
 	size_t open[LK_DER_DEPTH_MAX]; /* where the contents of what is open begin */
 	unsigned depth;
 	bool failed;

@@ -26,7 +26,7 @@
 
 #define LK_MANIFEST_MAX         (8 * 1024 * 1024) /* octets of the text */
 #define LK_MANIFEST_DEVICES_MAX 10000
-#define LK_MANIFEST_LINE_MAX    1024              /* octets of a device's line */
+#define LK_MANIFEST_LINE_MAX    1024 /* octets of a device's line */
 #define LK_MANIFEST_ANCHORS_MAX 4
 
 enum lk_manifest_device_leaf {
@@ -38,10 +38,10 @@ enum lk_manifest_device_leaf {
 };
 
 struct lk_manifest_device {
-	uint32_t present;                         /* bit per enum lk_manifest_device_leaf */
-	char serial_number[LK_SERIAL_NUMBER_MAX]; /* X520SerialNumber of the IDevID */
+	uint32_t present;                               /* bit per enum lk_manifest_device_leaf */
+	char serial_number[LK_SERIAL_NUMBER_MAX];       /* X520SerialNumber of the IDevID */
 	char idevid_issuer[2 * LK_CERT_KEY_ID_MAX + 1]; /* its AKI's keyIdentifier, hexadecimal */
-	char spki_sha256[2 * LK_SHA256_LEN + 1];  /* of its SubjectPublicKeyInfo, hexadecimal */
+	char spki_sha256[2 * LK_SHA256_LEN + 1]; /* of its SubjectPublicKeyInfo, hexadecimal */
 	char model[65];
 	char mud_url[LK_CERT_NAME_MAX];
 };
@@ -55,19 +55,19 @@ enum lk_manifest_leaf {
 };
 
 struct lk_manifest_leaves {
-	uint32_t present;       /* bit per enum lk_manifest_leaf */
-	char manufacturer[129]; /* its name, for people */
-	int64_t issued_on;      /* Unix seconds */
-	char masa_url[LK_CERT_NAME_MAX]; /* as in id-pe-masa-url, RFC 8995 2.3.2 */
-	uint64_t devices;       /* number of lines; set by the builder */
+	uint32_t present;                           /* bit per enum lk_manifest_leaf */
+	char manufacturer[129];                     /* its name, for people */
+	int64_t issued_on;                          /* Unix seconds */
+	char masa_url[LK_CERT_NAME_MAX];            /* as in id-pe-masa-url, RFC 8995 2.3.2 */
+	uint64_t devices;                           /* number of lines; set by the builder */
 	char devices_sha256[2 * LK_SHA256_LEN + 1]; /* of the lines, hexadecimal; likewise */
-	struct lk_certs anchors; /* at most LK_MANIFEST_ANCHORS_MAX; owned */
+	struct lk_certs anchors;                    /* at most LK_MANIFEST_ANCHORS_MAX; owned */
 };
 
 struct lk_manifest {
-	struct lk_cms *cms;                  /* owned */
-	struct lk_manifest_leaves leaf;      /* owned */
-	struct lk_manifest_device *devices;  /* leaf.devices of them; owned */
+	struct lk_cms *cms;                 /* owned */
+	struct lk_manifest_leaves leaf;     /* owned */
+	struct lk_manifest_device *devices; /* leaf.devices of them; owned */
 };
 
 /* Caller frees. LK_R_CMS_*, LK_R_JSON_*, LK_R_MANIFEST_SYNTAX, _LEAF, _DIGEST, _COUNT,
@@ -90,13 +90,15 @@ struct lk_manifest_builder {
 	struct lk_buf lines;
 	uint64_t devices;
 };
-#define LK_MANIFEST_BUILDER_INIT ((struct lk_manifest_builder){ .lines = LK_BUF_INIT(LK_MANIFEST_MAX) })
+#define LK_MANIFEST_BUILDER_INIT \
+	((struct lk_manifest_builder){ .lines = LK_BUF_INIT(LK_MANIFEST_MAX) })
 
-LK_RESULT lk_manifest_add(struct lk_manifest_builder *b, const struct lk_manifest_device *device,
-	struct lk_err *e);
+LK_RESULT lk_manifest_add(
+	struct lk_manifest_builder *b, const struct lk_manifest_device *device, struct lk_err *e);
 /* Counts, hashes, signs; `certs` has the manifest signer's certificate first. Appends to out. */
 LK_RESULT lk_manifest_finish(struct lk_manifest_builder *b, const struct lk_manifest_leaves *leaf,
-	const struct lk_key *key, const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e);
+	const struct lk_key *key, const struct lk_certs *certs, struct lk_buf *out,
+	struct lk_err *e);
 void lk_manifest_builder_done(struct lk_manifest_builder *b); /* cleanup function, too */
 
 /* The leaves, then a line a device. Appends to out. */

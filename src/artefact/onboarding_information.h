@@ -7,9 +7,8 @@
  * doc/onboarding-information.md describes it.
  *
  *	lk_onboarding_parse	bytes -> struct: syntax only, nothing is believed
- *	lk_onboarding_check	signed by a registrar of the pinned domain, for this device, no older
- *				than what it has; only what passed becomes a
- *				struct lk_verified_onboarding
+ *	lk_onboarding_check	signed by a registrar of the pinned domain, for this device, no
+ *older than what it has; only what passed becomes a struct lk_verified_onboarding
  *	lk_onboarding_build	leaves -> JSON -> signed CMS
  *
  * Boot images and scripts of RFC 8572 are refused: nothing here runs what it is sent.
@@ -23,7 +22,7 @@
 
 #define LK_ONBOARDING_MAX           (32 * 1024) /* octets of the CMS object */
 #define LK_ONBOARDING_ENDPOINTS_MAX 8
-#define LK_ONBOARDING_KIND_MAX      33          /* characters of an endpoint's kind and its NUL */
+#define LK_ONBOARDING_KIND_MAX      33 /* characters of an endpoint's kind and its NUL */
 
 /* Where an application is, and whom to believe there. */
 struct lk_endpoint {
@@ -46,13 +45,13 @@ enum lk_onboarding_leaf {
 };
 
 struct lk_onboarding_leaves {
-	uint32_t present;           /* bit per enum lk_onboarding_leaf */
-	char network[65];           /* the network's identifier, for people and logs */
-	char device[37];            /* the device's local id there, a UUID */
+	uint32_t present; /* bit per enum lk_onboarding_leaf */
+	char network[65]; /* the network's identifier, for people and logs */
+	char device[37];  /* the device's local id there, a UUID */
 	char serial_number[LK_SERIAL_NUMBER_MAX]; /* of the device */
-	int64_t issued_on;          /* Unix seconds */
-	uint64_t sequence;          /* grows with each one for this device */
-	struct lk_buf radius_anchor;         /* DER certificate: EAP-TLS trusts it and no other */
+	int64_t issued_on;                        /* Unix seconds */
+	uint64_t sequence;                        /* grows with each one for this device */
+	struct lk_buf radius_anchor;          /* DER certificate: EAP-TLS trusts it and no other */
 	char radius_server[LK_CERT_NAME_MAX]; /* the RADIUS server's exact DNS name */
 	char lifecycle_url[LK_CERT_NAME_MAX]; /* https: where `joined` is posted */
 	char renewal_url[LK_CERT_NAME_MAX];   /* https: EST's simplereenroll is below it */

@@ -9,10 +9,10 @@
 
 static const struct {
 	struct lk_slice algorithm; /* AlgorithmIdentifier of the signature */
-	struct lk_slice head;      /* SubjectPublicKeyInfo up to the key's bits; RSA: up to its length */
-	size_t spki_n;             /* octets of the whole; RSA: of a 3072 bit key with e = 65537 */
-	const char *digest;        /* NULL: the algorithm has its own */
-	const char *group;         /* NULL: not EC */
+	struct lk_slice head; /* SubjectPublicKeyInfo up to the key's bits; RSA: up to its length */
+	size_t spki_n;        /* octets of the whole; RSA: of a 3072 bit key with e = 65537 */
+	const char *digest;   /* NULL: the algorithm has its own */
+	const char *group;    /* NULL: not EC */
 } types[LK_KEY_TYPE_COUNT] = {
 	/* ecdsa-with-SHA256; id-ecPublicKey, secp256r1 */
 	[LK_KEY_P256] = { LK_SLICE_LIT("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"),
@@ -28,7 +28,8 @@ static const struct {
 	[LK_KEY_ED25519] = { LK_SLICE_LIT("\x30\x05\x06\x03\x2b\x65\x70"),
 		LK_SLICE_LIT("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"), 44, NULL, NULL },
 	/* sha256WithRSAEncryption; rsaEncryption, modulus of 3072 bits */
-	[LK_KEY_RSA3072] = { LK_SLICE_LIT("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"),
+	[LK_KEY_RSA3072] = { LK_SLICE_LIT("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05"
+					  "\x00"),
 		LK_SLICE_LIT("\x30\x82\x01\xa2\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
 			     "\x05\x00\x03\x82\x01\x8f\x00\x30\x82\x01\x8a\x02\x82\x01\x81\x00"),
 		422, "SHA2-256", NULL },
@@ -90,8 +91,8 @@ public_key(enum lk_key_type type, struct lk_slice spki)
 	curve = mould(type);
 	/* The point's first octet, 4 for "uncompressed", is the last one of the head. */
 	if (!key || !curve || EVP_PKEY_copy_parameters(key, curve) <= 0 ||
-		EVP_PKEY_set1_encoded_public_key(key, spki.p + types[type].head.n - 1,
-			spki.n - types[type].head.n + 1) <= 0)
+		EVP_PKEY_set1_encoded_public_key(
+			key, spki.p + types[type].head.n - 1, spki.n - types[type].head.n + 1) <= 0)
 		return NULL;
 	return LK_TAKE(key);
 }
