@@ -67,8 +67,7 @@ lk_policy_apply_tls(const struct lk_policy *p, SSL_CTX *ctx, int min_version, st
 			SSL_CTX_set1_groups_list(ctx, p->groups) &&
 			SSL_CTX_set_ciphersuites(ctx, p->suites_tls13) &&
 			SSL_CTX_set_cipher_list(ctx, p->suites_tls12) &&
-			SSL_CTX_set1_sigalgs_list(ctx, p->sigalgs) &&
-			SSL_CTX_set1_client_sigalgs_list(ctx, p->sigalgs),
+			SSL_CTX_set1_sigalgs_list(ctx, p->sigalgs),
 		e, LK_R_CRYPTO_LIBRARY, "the library does not do crypto policy '%s'", p->name);
 	return LK_OK;
 }

@@ -206,7 +206,22 @@ negotiate(const char *name, int min_version, int version, const char *groups, co
 static void
 test_tls(void **state)
 {
+	static const struct {
+		int min_version, version;
+		const char *groups, *suites, *sigalgs;
+	} outside[] = {
+		{ TLS1_3_VERSION, TLS1_2_VERSION },
+		{ TLS1_2_VERSION, TLS1_1_VERSION },
+		{ TLS1_3_VERSION, TLS1_3_VERSION, .groups = "X25519" },
+		{ TLS1_3_VERSION, TLS1_3_VERSION, .groups = "P-521" },
+		{ TLS1_3_VERSION, TLS1_3_VERSION, .suites = "TLS_CHACHA20_POLY1305_SHA256" },
+		{ TLS1_2_VERSION, TLS1_2_VERSION, .suites = "ECDHE-ECDSA-CHACHA20-POLY1305" },
+		{ TLS1_2_VERSION, TLS1_2_VERSION, .suites = "ECDHE-ECDSA-AES128-SHA256" },
+		{ TLS1_2_VERSION, TLS1_2_VERSION, .sigalgs = "ECDSA+SHA512" },
+		{ TLS1_2_VERSION, TLS1_2_VERSION, .sigalgs = "ECDSA+SHA1" },
+	};
 	struct outcome o;
+	size_t i;
 
 	(void)state;
 	o = negotiate("nist", TLS1_3_VERSION, TLS1_3_VERSION, NULL, NULL, NULL);
@@ -222,20 +237,50 @@ test_tls(void **state)
 	assert_int_equal(o.version, TLS1_2_VERSION);
 
 	/* what negotiates outside the policy fails */
-	assert_false(negotiate("nist", TLS1_3_VERSION, TLS1_2_VERSION, NULL, NULL, NULL).up);
-	assert_false(negotiate("nist", TLS1_3_VERSION, TLS1_3_VERSION, "X25519", NULL, NULL).up);
-	assert_false(negotiate("nist", TLS1_3_VERSION, TLS1_3_VERSION, "P-521", NULL, NULL).up);
-	assert_false(negotiate(
-		"nist", TLS1_3_VERSION, TLS1_3_VERSION, NULL, "TLS_CHACHA20_POLY1305_SHA256", NULL)
-			     .up);
-	assert_false(negotiate(
-		"nist", TLS1_2_VERSION, TLS1_2_VERSION, NULL, "ECDHE-ECDSA-AES128-SHA256", NULL)
-			     .up);
-	assert_false(negotiate(
-		"nist", TLS1_3_VERSION, TLS1_3_VERSION, NULL, NULL, "ed25519:rsa_pss_rsae_sha256")
-			     .up);
-	assert_false(
-		negotiate("nist", TLS1_2_VERSION, TLS1_2_VERSION, NULL, NULL, "ECDSA+SHA1").up);
+	for (i = 0; i < LK_ARRAY_LEN(outside); i++)
+		assert_false(negotiate("nist", outside[i].min_version, outside[i].version,
+			outside[i].groups, outside[i].suites, outside[i].sigalgs)
+				     .up);
+}
+
+/* What signs for a client is limited as what signs for a server is. */
+static bool
+takes_client(const char *name, EVP_PKEY *key)
+{
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *own = EVP_EC_gen("P-256");
+	LK_CLEANUP(X509_freep) X509 *own_cert = make_cert(own, EVP_sha256());
+	LK_CLEANUP(X509_freep) X509 *cert = make_cert_by(own, key, EVP_sha256());
+	LK_CLEANUP(SSL_CTX_freep)
+	SSL_CTX *server = make_ctx(TLS_server_method(), TLS1_3_VERSION, own_cert, own);
+	LK_CLEANUP(SSL_CTX_freep)
+	SSL_CTX *client = make_ctx(TLS_client_method(), TLS1_3_VERSION, cert, key);
+	struct lk_err e = { 0 };
+	struct tls_pair p;
+	bool up;
+
+	SSL_CTX_set_verify(
+		server, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any_cert);
+	assert_true(lk_policy_apply_tls(policy(name), server, TLS1_3_VERSION, &e).ok);
+	up = tls_handshake(&p, client, server);
+	tls_pair_done(&p);
+	ERR_clear_error();
+	return up;
+}
+
+static void
+test_client(void **state)
+{
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *ec = EVP_EC_gen("P-384");
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *rsa = EVP_RSA_gen(2048);
+
+	(void)state;
+	assert_true(takes_client("nist", ec));
+	assert_true(takes_client("modern", ec));
+	assert_false(takes_client("nist", ed));
+	assert_true(takes_client("modern", ed));
+	assert_false(takes_client("nist", rsa));
+	assert_false(takes_client("modern", rsa));
 }
 
 int
@@ -247,6 +292,7 @@ main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_certs),
 		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_client),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
