@@ -12,6 +12,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /* What a role does besides its base set: memory, its loop, what it holds open, the log. Rows of

@@ -5,9 +5,10 @@
  * nearest known key. The same table prints the defaults and the option list of
  * the manual, so that neither can be out of date.
  *
- * Files are read in this order: the main file, then conf.d/<name>.conf beside it by
+ * Files are read in this order: the main file, then those of conf.d beside it by
  * name. A later file overrides an earlier one; the same key twice in one file is
- * an error. Then the command line.
+ * an error. Then the command line. A line has at most 198 bytes; one that starts
+ * with a blank continues the value before it, with nothing put between.
  *
  * Values land in the program's own struct, whose first member is struct
  * lk_config_common:
@@ -131,12 +132,19 @@ LK_RESULT lk_config_parse(const struct lk_config_spec *spec, const char *name, s
 /* Overrides from a main file and its conf.d. values is untouched on failure. */
 LK_RESULT lk_config_read(
 	const struct lk_config_spec *spec, const char *file, void *values, struct lk_err *e);
-/* The values as a file that lk_config_parse() reads to the same values. */
+/* The values as a file with comments: --print-defaults. */
 LK_RESULT lk_config_print(const struct lk_config_spec *spec, const void *values, struct lk_buf *out,
 	struct lk_err *e);
 /* The option list of the manual page in man(7) markup. */
 LK_RESULT lk_config_describe(
 	const struct lk_config_spec *spec, struct lk_buf *out, struct lk_err *e);
+
+/* From the supervisor to its roles: every value, so that a role that is started anew has what the
+ * others have, whatever happened to the files meanwhile. */
+LK_RESULT lk_config_pack(const struct lk_config_spec *spec, const void *values, struct lk_buf *out,
+	struct lk_err *e);
+LK_RESULT lk_config_unpack(
+	const struct lk_config_spec *spec, struct lk_slice in, void *values, struct lk_err *e);
 
 /* --- the command line of a daemon --------------------------------------------------------- */
 enum lk_config_mode {

@@ -180,8 +180,7 @@ manufacturer_add(struct lk_turn *t, const char *actor, const json_t *args, json_
 	LK_TRY(lk_certs_parse_any(lk_slice(json_string_value(pem), json_string_length(pem)), &certs, e));
 	LK_TRY(set_anchors(&r, &certs, e));
 	LK_TRY(store_manufacturer(t, actor, &r, args, e));
-	LK_TRY(lk_json_set(result, "anchors", json_integer((json_int_t)certs.n), e));
-	return lk_identity_reload(keeper_of(t), e);
+	return lk_json_set(result, "anchors", json_integer((json_int_t)certs.n), e);
 }
 
 static struct lk_result
@@ -246,8 +245,7 @@ manufacturer_import(struct lk_turn *t, const char *actor, const json_t *args, js
 			(json_int_t)m->leaf.devices, "new", (json_int_t)added),
 		NULL, e));
 	LK_TRY(lk_json_set(result, "devices", json_integer((json_int_t)m->leaf.devices), e));
-	LK_TRY(lk_json_set(result, "new", json_integer((json_int_t)added), e));
-	return lk_identity_reload(keeper_of(t), e);
+	return lk_json_set(result, "new", json_integer((json_int_t)added), e);
 }
 
 /* How many devices of it are in: what happens to them is said when trust ends. */
@@ -285,8 +283,7 @@ end_trust(struct lk_turn *t, const char *actor, const json_t *args, json_t *resu
 		actor, json_pack("{s:s}", "manufacturer", r.id), NULL, e));
 	LK_TRY(lk_json_set(result, "devices", json_integer(devices), e));
 	/* Their LDevIDs are this network's own credentials and stay good until revoked. */
-	LK_TRY(lk_json_set(result, "devices_keep_access", json_boolean(devices > 0), e));
-	return lk_identity_reload(keeper_of(t), e);
+	return lk_json_set(result, "devices_keep_access", json_boolean(devices > 0), e);
 }
 
 static struct lk_result

@@ -58,6 +58,8 @@ lk_stream_committed(void *app, const struct lk_record *r, bool removed)
 	struct lk_err e = { 0 };
 	size_t i;
 
+	if (r->type->kind == LK_KIND_manufacturer && !lk_identity_reload(k, &e).ok)
+		lk_identity_done(k); /* nobody is known until it succeeds: refuse, not guess */
 	for (i = 0; f && i < LK_ARRAY_LEN(followers); i++)
 		if (k->subscribers & f->roles & 1u << followers[i])
 			/* A follower that misses a change is out of step: it has to start anew. */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * latchkeyd's configuration. The table in config.c is the manual's as well.
+ */
+#pragma once
+
+#include "net/egress.h"
+#include "role/config.h"
+
+struct lk_noc_config {
+	struct lk_config_common common;
+
+	/* [network] */
+	char network[65];		     /* its identifier */
+	char pki_dir[LK_CONFIG_TEXT_MAX];    /* certificates, as latchkey init wrote them */
+	char lifecycle_url[LK_CONFIG_TEXT_MAX];
+	char radius_anchor[LK_CONFIG_TEXT_MAX]; /* file; "" where there is no RADIUS server */
+	char radius_server[LK_CONFIG_TEXT_MAX];
+	char applications[LK_CONFIG_TEXT_MAX]; /* kind=url[|anchor file], comma-separated */
+
+	/* [front] */
+	char listen[LK_CONFIG_TEXT_MAX];
+	uint32_t fronts;
+	bool allow_tls12;
+	char announce[LK_CONFIG_TEXT_MAX]; /* interfaces, comma-separated */
+
+	/* [onboarding] */
+	int64_t run, ask, retry_after, ldevid_life;
+	bool audit_required;
+
+	/* [access] */
+	char aaa_listen[LK_CONFIG_TEXT_MAX];
+	int64_t grant, session;
+
+	/* [masa] */
+	char egress_allow[LK_CONFIG_TEXT_MAX]; /* CIDRs that are not public, comma-separated */
+
+	/* [api] */
+	char api_listen[LK_CONFIG_TEXT_MAX];
+
+	/* [keys] URIs */
+	char registrar_key[LK_CONFIG_TEXT_MAX], device_ca_key[LK_CONFIG_TEXT_MAX],
+		service_ca_key[LK_CONFIG_TEXT_MAX], server_ca_key[LK_CONFIG_TEXT_MAX],
+		operator_ca_key[LK_CONFIG_TEXT_MAX], aaa_key[LK_CONFIG_TEXT_MAX];
+
+	/* [enforcement] */
+	bool enforce;
+	char bridge[64];
+	char ports[LK_CONFIG_TEXT_MAX]; /* bridge ports, comma-separated; a trailing * stands for any */
+	char router_address[64];	/* link-local address of the join point */
+	uint32_t join_port;
+	char device_network[64];	/* CIDR of the devices' addresses */
+	char hostapd_dir[LK_CONFIG_TEXT_MAX];
+	char lease_file[LK_CONFIG_TEXT_MAX];
+	char nas_prefix[64]; /* NAS-Identifier of a port = prefix + port */
+};
+
+extern const struct lk_config_spec lk_noc_config_spec;
+
+/* "/pki_dir/name" */
+LK_RESULT lk_noc_pki_path(const struct lk_noc_config *c, const char *name, char dst[static PATH_MAX],
+	struct lk_err *e);
+LK_RESULT lk_noc_egress(const struct lk_noc_config *c, struct lk_egress *ret, struct lk_err *e);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keeper's process: the store's only writer. It holds no private key and
+ * touches no network socket.
+ */
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "noc/keeper/keeper.h"
+#include "noc/noc.h"
+#include "role/certs_file.h"
+#include "role/keeper_host.h"
+
+#define ANSWER_MS 30000 /* the courier's own limit is lower */
+#define PARK_MS	  8000	/* then a device is told to come back: 202 */
+
+struct state {
+	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
+	struct lk_store *store;
+	struct lk_certs registrar, former, ca, device_ca;
+	struct lk_keeper *keeper;
+	struct lk_cage_path paths[1];
+};
+
+static struct lk_result
+read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct lk_err *e)
+{
+	char path[PATH_MAX];
+
+	LK_TRY(lk_noc_pki_path(lk_noc_config_of(p), name, path, e));
+	return lk_certs_read(path, ret, e);
+}
+
+static struct lk_result
+keeper_open(struct lk_process *p, struct lk_err *e)
+{
+	struct state *s = calloc(1, sizeof *s);
+	struct lk_origin origin = { .node_id = "node-1" };
+	char path[PATH_MAX];
+	struct lk_err missing = { 0 };
+
+	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the keeper");
+	p->state = s;
+	LK_TRY(lk_slice_to_str(lk_slice_str(lk_noc_config_of(p)->network), "network name", origin.site_id,
+		sizeof origin.site_id, e));
+	LK_TRY(lk_path_join(p->state_dir, "store.db", path, sizeof path, e));
+	LK_TRY(lk_store_open_sqlite(path, LK_STORE_NOC, &origin, &s->store, e));
+	LK_TRY(read_certs(p, "registrar.pem", &s->registrar, e));
+	LK_TRY(read_certs(p, "cacerts.pem", &s->ca, e));
+	LK_TRY(read_certs(p, "device-ca.pem", &s->device_ca, e));
+	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
+		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
+	return lk_keeper_host_new(p, &s->host, e);
+}
+
+static struct lk_result
+keeper_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
+{
+	struct state *s = p->state;
+
+	(void)e;
+	s->paths[0] = (struct lk_cage_path){ p->state_dir, LK_CAGE_READ | LK_CAGE_WRITE };
+	rules->profiles = LK_CAGE_FILES;
+	rules->paths = s->paths;
+	rules->n_paths = LK_ARRAY_LEN(s->paths);
+	return LK_OK;
+}
+
+static struct lk_result
+tick(void *keeper, struct lk_err *e)
+{
+	return lk_keeper_tick(keeper, e);
+}
+
+static struct lk_result
+keeper_start(struct lk_process *p, struct lk_err *e)
+{
+	struct state *s = p->state;
+	const struct lk_noc_config *c = lk_noc_config_of(p);
+	struct lk_keeper_settings set = { .run_seconds = c->run, .ask_seconds = c->ask,
+		.ldevid_seconds = c->ldevid_life, .grant_seconds = c->grant,
+		.session_seconds = c->session, .key_types = 1u << LK_KEY_P256,
+		.retry_after = (unsigned)c->retry_after, .audit_required = c->audit_required };
+	struct lk_keeper_domain domain = { &s->registrar, s->former.n ? &s->former : NULL, &s->ca,
+		s->device_ca.v[0] };
+	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
+		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
+
+	memcpy(set.site, c->network, sizeof c->network);
+	lk_keeper_host_sending(s->host, &turn);
+	LK_TRY(lk_keeper_new(&set, &domain, &turn, &s->keeper, e));
+	return lk_keeper_host_start(s->host, lk_keeper_turn(s->keeper), tick, s->keeper, e);
+}
+
+static void
+keeper_close(struct lk_process *p)
+{
+	struct state *s = p->state;
+
+	if (!s)
+		return;
+	lk_keeper_host_free(s->host);
+	lk_keeper_free(s->keeper);
+	lk_store_close(s->store);
+	lk_certs_done(&s->registrar);
+	lk_certs_done(&s->former);
+	lk_certs_done(&s->ca);
+	lk_certs_done(&s->device_ca);
+	free(s);
+}
+
+static const struct lk_message_route routes[] = {
+	{ LK_BODY_web_request, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_grant_request, LK_ROLE_AAA, lk_keeper_host_message },
+	{ LK_BODY_subscribe, LK_ROLE_AAA, lk_keeper_host_message },
+	{ LK_BODY_operator_request, LK_ROLE_DESK, lk_keeper_host_message },
+	{ LK_BODY_subscribe, LK_ROLE_DESK, lk_keeper_host_message },
+	{ LK_BODY_port_event, LK_ROLE_ENFORCER, lk_keeper_host_message },
+};
+
+const struct lk_role_work lk_noc_keeper = {
+	.routes = routes,
+	.n_routes = LK_ARRAY_LEN(routes),
+	.open = keeper_open,
+	.cage = keeper_cage,
+	.start = keeper_start,
+	.unlinked = lk_keeper_host_unlinked,
+	.close = keeper_close,
+};

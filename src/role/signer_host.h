@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a signer lives: reads keys and certificates before the cage, then answers
+ * requests. For the signers of both services.
+ */
+#pragma once
+
+#include "role/process.h"
+#include "role/signer.h"
+
+/* Loads the key of a URI and its certificate chain into the slot. An empty URI leaves it empty. */
+LK_RESULT lk_signer_load(struct lk_signer_settings *settings, enum lk_signer_key which,
+	const char *uri, const char *chain_path, struct lk_err *e);
+
+/* For lk_role_work: p->state is the struct lk_signer. */
+enum { LK_SIGNER_N_ROUTES = 9 };
+extern const struct lk_message_route lk_signer_routes[LK_SIGNER_N_ROUTES];
+void lk_signer_close(struct lk_process *p);
