@@ -578,10 +578,12 @@ set_up(struct sqlite *q, struct lk_err *e)
 	LK_REQUIRE(strcmp(answer.text, "wal") == 0, e, LK_R_STORE_IO,
 		"the file system does not allow a write-ahead log (journal mode %s)", answer.text);
 	/* secure_delete: what is deleted is overwritten. cache_size: 64 MiB of pages, so that the
-	 * indexes of a large store stay in memory. temp_store: the cage has no folder for it. */
+	 * indexes of a large store stay in memory. wal_autocheckpoint: 16 MiB of log, in which the
+	 * index pages that every commit touches again are written back once. temp_store: the cage
+	 * has no folder for it. */
 	LK_TRY(run(q,
-		"PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-		"PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY",
+		"PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -65536;"
+		"PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY",
 		e));
 	LK_TRY(ask(q, "PRAGMA quick_check(1)", &answer, e));
 	LK_REQUIRE(strcmp(answer.text, "ok") == 0, e, LK_R_STORE_CORRUPT, "%s", answer.text);
