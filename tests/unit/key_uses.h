@@ -48,6 +48,7 @@ use_for_request(EVP_PKEY *key, EVP_PKEY *pub, const EVP_MD *md)
 {
 	LK_CLEANUP(X509_REQ_freep) X509_REQ *req = X509_REQ_new();
 
+	assert_true(X509_REQ_set_version(req, X509_REQ_VERSION_1));
 	assert_true(X509_REQ_set_pubkey(req, key));
 	assert_true(X509_REQ_sign(req, key, md) > 0);
 	assert_int_equal(X509_REQ_verify(req, pub), 1);
