@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "net/address.h"
 #include "net/egress.h"
 #include "net/http1.h"
 #include "net/tls.h"
@@ -23,13 +24,13 @@ struct lk_outbound_settings {
 	const struct lk_certs *anchors; /* NULL: the system's store; else copied */
 	const struct lk_certs *chain;   /* own certificate first; NULL: none shown; copied */
 	struct evp_pkey_st *key;        /* with chain; may live elsewhere; a reference is taken */
-	const struct lk_egress *egress; /* copied */
+	const struct lk_egress *egress; /* copied; NULL: public addresses only */
 	const struct lk_policy *policy; /* for what we offer; NULL: the default */
 };
 
 LK_RESULT lk_outbound_new(struct lk_loop *loop, const struct lk_outbound_settings *settings,
 	struct lk_outbound **ret, struct lk_err *e);
-/* Calls under way end without a word. */
+/* Calls under way end without a word. Not from within done. */
 struct lk_outbound *lk_outbound_free(struct lk_outbound *o);
 LK_DEFINE_CLEANUP(struct lk_outbound *, lk_outbound_free);
 
