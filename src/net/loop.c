@@ -99,9 +99,9 @@ lk_loop_turn(struct lk_loop *l, struct lk_err *e)
 struct lk_result
 lk_loop_run(struct lk_loop *l, struct lk_err *e)
 {
-	l->stopped = false;
 	while (!l->stopped)
 		LK_TRY(lk_loop_turn(l, e));
+	l->stopped = false;
 	return LK_OK;
 }
 

@@ -20,7 +20,7 @@ struct lk_loop;
 LK_RESULT lk_loop_new(const struct lk_clock *clock, struct lk_loop **ret, struct lk_err *e);
 /* Everything that hangs on the loop is freed before. */
 void lk_loop_free(struct lk_loop *l);
-/* Turns until lk_loop_stop(), which lets the current turn end. */
+/* Turns until lk_loop_stop(), which lets the current turn end; called before, there is none. */
 LK_RESULT lk_loop_run(struct lk_loop *l, struct lk_err *e);
 /* One turn; it waits until something is ready. */
 LK_RESULT lk_loop_turn(struct lk_loop *l, struct lk_err *e);
