@@ -269,7 +269,7 @@ take_value(struct reading *r, const char *section, const char *name, const char 
 	r->seen[k - r->spec->keys] = true;
 	LK_REQUIRE(n + strlen(value) < sizeof r->text, e, LK_R_CONFIG_VALUE,
 		"[%s] %s: the value has more than %zu bytes", section, name, sizeof r->text - 1);
-	strcpy(r->text + n, value);
+	memcpy(r->text + n, value, strlen(value) + 1);
 	return set_value(k, r->text, r->values, e);
 }
 
