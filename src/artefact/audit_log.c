@@ -40,14 +40,13 @@ lk_audit_log_free(struct lk_audit_log *l)
 	return NULL;
 }
 
-/* RFC 8995 5.8.1 has null for the nonce of a nonceless voucher: an absent member to our table. */
+/*= RFC8995 5.8.1: a nonceless voucher's nonce is null, or its absence =*/
 static struct lk_result
 read_event(const json_t *v, struct lk_audit_event *ret, struct lk_err *e)
 {
 	json_auto_t *copy = json_copy((json_t *)(uintptr_t)v);
 
 	LK_REQUIRE(json_is_object(v) && copy, e, LK_R_AUDIT_LOG, "an event is not an object");
-	LK_REQUIRE(json_object_get(v, "nonce"), e, LK_R_AUDIT_LOG, "an event has no nonce, not even null");
 	if (json_is_null(json_object_get(v, "nonce")))
 		json_object_del(copy, "nonce");
 	return lk_json_read(&table, copy, ret, e);
@@ -95,9 +94,9 @@ lk_audit_log_parse(struct lk_slice text, struct lk_audit_log **ret, struct lk_er
 
 	LK_REQUIRE(l, e, LK_R_NOMEM, "no memory for an audit log");
 	LK_TRY(lk_json_parse(text, &obj, e));
-	/*= RFC8995 5.8.1: version is 1, as a number or as a string =*/
+	/*= RFC8995 5.8.1: a later version says more, and all that this one says =*/
 	LK_TRY(read_count(obj, "version", &version, e));
-	LK_REQUIRE(version == VERSION, e, LK_R_AUDIT_LOG, "version is %llu, want %d",
+	LK_REQUIRE(version >= VERSION, e, LK_R_AUDIT_LOG, "version is %llu, want %d or more",
 		(unsigned long long)version, VERSION);
 	events = json_object_get(obj, "events");
 	LK_REQUIRE(json_is_array(events), e, LK_R_AUDIT_LOG, "there is no list of events");
@@ -141,9 +140,11 @@ lk_audit_log_judge(const struct lk_audit_log *l, const struct lk_certs *ours, st
 		lk_time_print(ev->date, date);
 		/*= RFC8995 5.8.3: a voucher for an unexpected domain is looked for =*/
 		LK_REQUIRE(is_ours(ev->domain_id, ours), e, LK_R_AUDIT_DOMAIN,
-			"a voucher of %s went to domain %s, which is not ours", date, ev->domain_id);
+			"a voucher of %s went to domain %s, which is not ours", date,
+			ev->domain_id);
 		/*= RFC8995 5.8.3: a nonceless voucher could be used again, also after a reset =*/
-		LK_REQUIRE(ev->nonce[0], e, LK_R_AUDIT_NONCELESS, "a voucher of %s has no nonce", date);
+		LK_REQUIRE(ev->nonce[0], e, LK_R_AUDIT_NONCELESS, "a voucher of %s has no nonce",
+			date);
 	}
 	return LK_OK;
 }
@@ -184,4 +185,34 @@ lk_audit_log_build(const struct lk_audit_log *l, struct lk_buf *out, struct lk_e
 			(json_int_t)l->arbitrary),
 		e));
 	return lk_json_print(obj, out, e);
+}
+
+static struct lk_result
+print_event(const struct lk_audit_event *ev, struct lk_buf *out, struct lk_err *e)
+{
+	json_auto_t *text = json_string(ev->nonce);
+	char date[LK_TIME_TEXT_MAX];
+
+	lk_time_print(ev->date, date);
+	LK_TRY(lk_buf_printf(
+		out, e, "date: %s\nleft out: %llu\n", date, (unsigned long long)ev->truncated));
+	LK_TRY(lk_json_print_line("nonce", ev->nonce[0] ? text : json_null(), out, e));
+	json_string_set(text, ev->domain_id);
+	LK_TRY(lk_json_print_line("domainID", text, out, e));
+	json_string_set(text, ev->assertion);
+	return lk_json_print_line("assertion", text, out, e);
+}
+
+struct lk_result
+lk_audit_log_print(const struct lk_audit_log *l, struct lk_buf *out, struct lk_err *e)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_events; i++)
+		LK_TRY(print_event(&l->events[i], out, e));
+	return lk_buf_printf(out, e,
+		"nonced duplicates left out: %llu\nnonceless duplicates left out: %llu\n"
+		"others left out: %llu\n",
+		(unsigned long long)l->nonced, (unsigned long long)l->nonceless,
+		(unsigned long long)l->arbitrary);
 }

@@ -15,18 +15,18 @@
 #include "artefact/json.h"
 #include "crypto/x509.h"
 
-#define LK_AUDIT_LOG_MAX	(64 * 1024) /* bytes */
-#define LK_AUDIT_EVENTS_MAX	256	    /* entries that are read or written */
-#define LK_AUDIT_DOMAIN_ID_MAX	89	    /* base64 of a key identifier, and its NUL */
-#define LK_AUDIT_TRUNCATED_MAX	1024	    /* RFC 8995 5.8.1: counts are capped there */
+#define LK_AUDIT_LOG_MAX       (64 * 1024) /* bytes */
+#define LK_AUDIT_EVENTS_MAX    256         /* entries that are read or written */
+#define LK_AUDIT_DOMAIN_ID_MAX 89          /* base64 of a key identifier, and its NUL */
+#define LK_AUDIT_TRUNCATED_MAX 1024        /* RFC 8995 5.8.1: counts are capped there */
 
 struct lk_audit_event {
 	uint32_t present;
-	int64_t date;			       /* Unix seconds */
+	int64_t date;                           /* Unix seconds */
 	char domain_id[LK_AUDIT_DOMAIN_ID_MAX]; /* base64 as it stands */
-	char nonce[129];		       /* "" is JSON's null: a nonceless voucher */
-	char assertion[16];		       /* verified, logged or proximity */
-	uint64_t truncated;		       /* entries like this one that were left out */
+	char nonce[129];                        /* "" is JSON's null: a nonceless voucher */
+	char assertion[16];                     /* verified, logged or proximity */
+	uint64_t truncated;                     /* entries like this one that were left out */
 };
 
 struct lk_audit_log {
@@ -42,8 +42,10 @@ LK_DEFINE_CLEANUP(struct lk_audit_log *, lk_audit_log_free);
 
 /* RFC 8995 5.8.3: refuses with LK_R_AUDIT_DOMAIN when a voucher went to a domain of which no
  * certificate is in `ours`, with LK_R_AUDIT_NONCELESS for one without nonce, also to us. */
-LK_RESULT lk_audit_log_judge(const struct lk_audit_log *l, const struct lk_certs *ours,
-	struct lk_err *e);
+LK_RESULT lk_audit_log_judge(
+	const struct lk_audit_log *l, const struct lk_certs *ours, struct lk_err *e);
 
 /* Appends to out. */
 LK_RESULT lk_audit_log_build(const struct lk_audit_log *l, struct lk_buf *out, struct lk_err *e);
+/* Lines of "name: value". Appends to out. */
+LK_RESULT lk_audit_log_print(const struct lk_audit_log *l, struct lk_buf *out, struct lk_err *e);

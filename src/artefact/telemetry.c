@@ -49,14 +49,32 @@ struct lk_result
 lk_telemetry_build(bool status, const char *reason, struct lk_buf *out, struct lk_err *e)
 {
 	struct lk_telemetry t = { .present = 1u << VERSION | 1u << STATUS,
-		.version = LK_TELEMETRY_VERSION, .status = status };
+		.version = LK_TELEMETRY_VERSION,
+		.status = status };
 	json_auto_t *obj = NULL;
 
 	/*= RFC8995 5.7: the reason is given when status is false =*/
 	if (!status) {
 		t.present |= 1u << REASON;
-		LK_TRY(lk_slice_to_str(lk_slice_str(reason), "reason", t.reason, sizeof t.reason, e));
+		LK_TRY(lk_slice_to_str(
+			lk_slice_str(reason), "reason", t.reason, sizeof t.reason, e));
 	}
 	LK_TRY(lk_json_write(&table, &t, &obj, e));
 	return lk_json_print(obj, out, e);
+}
+
+struct lk_result
+lk_telemetry_print(const struct lk_telemetry *t, struct lk_buf *out, struct lk_err *e)
+{
+	json_auto_t *known = NULL, *rest = json_copy(t->json);
+	const char *name;
+	json_t *value;
+
+	LK_REQUIRE(rest, e, LK_R_NOMEM, "no memory for JSON");
+	LK_TRY(lk_json_write(&table, t, &known, e));
+	json_object_foreach (known, name, value) {
+		LK_TRY(lk_json_print_line(name, value, out, e));
+		json_object_del(rest, name);
+	}
+	return json_object_size(rest) ? lk_json_print_line("besides", rest, out, e) : LK_OK;
 }

@@ -9,8 +9,8 @@
 
 #include "artefact/json.h"
 
-#define LK_TELEMETRY_MAX	(8 * 1024) /* bytes */
-#define LK_TELEMETRY_VERSION	1
+#define LK_TELEMETRY_MAX        (8 * 1024) /* bytes */
+#define LK_TELEMETRY_VERSION    1
 #define LK_TELEMETRY_REASON_MAX 513 /* characters of `reason` that are taken, and their NUL */
 
 struct lk_telemetry {
@@ -26,5 +26,6 @@ LK_RESULT lk_telemetry_parse(struct lk_slice text, struct lk_telemetry *ret, str
 void lk_telemetry_done(struct lk_telemetry *t);
 
 /* `reason` is a word for the cause, NULL when status is true. Appends to out. */
-LK_RESULT lk_telemetry_build(bool status, const char *reason, struct lk_buf *out,
-	struct lk_err *e);
+LK_RESULT lk_telemetry_build(bool status, const char *reason, struct lk_buf *out, struct lk_err *e);
+/* Lines of "name: value", unknown members included. Appends to out. */
+LK_RESULT lk_telemetry_print(const struct lk_telemetry *t, struct lk_buf *out, struct lk_err *e);

@@ -99,10 +99,6 @@ struct lk_verified_voucher {
 LK_RESULT lk_voucher_check(const struct lk_voucher *v, const struct lk_voucher_want *want,
 	struct lk_verified_voucher *ret, struct lk_err *e);
 
-/* RFC 8995 5.6.2 alone: the registrar's chain belongs to the pinned domain. */
-LK_RESULT lk_voucher_check_domain(const struct lk_voucher *v, const struct lk_certs *registrar,
-	enum lk_chain_times times, int64_t now, struct lk_err *e);
-
 /* The parts of lk_voucher_check, for who explains a voucher and was not given everything. They make
  * no verified voucher. In this order: serial-number and idevid-issuer; nonce; pinned certificate.
  */

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of inspectors. An inspector adds the fields, makes the checks for which
+ * it was given something in the order of the RFC, and lists those for which it was
+ * not. It never says "valid" of what no anchor vouches for.
+ */
+#include <assert.h>
+
+#include "artefact/audit_log.h"
+#include "artefact/telemetry.h"
+#include "artefact/voucher_request.h"
+#include "base/encode.h"
+#include "cli/inspect.h"
+
+static void
+checked(struct lk_inspection *i, const char *check)
+{
+	assert(i->n_checked < LK_INSPECT_CHECKS_MAX);
+	i->checked[i->n_checked++] = check;
+}
+
+static void
+skipped(struct lk_inspection *i, const char *check, const char *missing)
+{
+	assert(i->n_skipped < LK_INSPECT_CHECKS_MAX);
+	i->skipped[i->n_skipped].check = check;
+	i->skipped[i->n_skipped++].missing = missing;
+}
+
+static bool
+contains(struct lk_slice in, const char *text)
+{
+	return in.n && memmem(in.p, in.n, text, strlen(text));
+}
+
+static struct lk_result
+print_signer(const struct lk_cms *cms, struct lk_inspection *i, struct lk_err *e)
+{
+	const struct lk_cert *signer = lk_cms_signer(cms);
+
+	return signer ? lk_cert_print_line("signer", signer, &i->fields, e)
+		      : lk_buf_append_str(&i->fields, "signer: not enclosed\n", e);
+}
+
+/* Without an anchor the most that can be said of a signature: that it is the enclosed signer's. */
+static struct lk_result
+check_enclosed(const struct lk_cms *cms, struct lk_inspection *i, struct lk_err *e)
+{
+	const struct lk_cert *signer = lk_cms_signer(cms);
+
+	if (signer) {
+		LK_TRY(lk_cms_verify(cms, signer, e));
+		checked(i, "signature by the enclosed certificate");
+	}
+	skipped(i, "signer", "--anchor");
+	return LK_OK;
+}
+
+/* --- CMS objects ---------------------------------------------------------------------------- */
+
+/* ContentInfo: SEQUENCE, then an object identifier below pkcs-7. */
+static bool
+is_cms(struct lk_slice in)
+{
+	static const uint8_t pkcs7[] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01,
+		0x07 };
+	size_t header = in.n > 1 && in.p[1] >= 0x80 ? 2u + (in.p[1] & 0x7f) : 2;
+
+	return in.n > header + sizeof pkcs7 && in.p[0] == 0x30 &&
+	       memcmp(in.p + header, pkcs7, sizeof pkcs7) == 0;
+}
+
+static bool
+is_voucher_request(struct lk_slice in)
+{
+	return is_cms(in) && contains(in, "\"ietf-voucher-request:voucher\"");
+}
+
+static struct lk_result
+inspect_voucher(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *v = NULL;
+
+	LK_TRY(lk_voucher_parse(in, &v, e));
+	LK_TRY(lk_voucher_print(v, &i->fields, e));
+	LK_TRY(print_signer(v->cms, i, e));
+	if (w->anchors) {
+		LK_TRY(lk_voucher_verify(v, w->anchors, LK_TIMES_CHECK, w->now, e));
+		checked(i, "signature, signer, created-on, expires-on");
+	} else {
+		LK_TRY(check_enclosed(v->cms, i, e));
+	}
+	if (w->idevid) {
+		LK_TRY(lk_voucher_check_device(v, w->idevid, e));
+		checked(i, "serial-number, idevid-issuer");
+	} else {
+		skipped(i, "serial-number, idevid-issuer", "--idevid");
+	}
+	if (w->nonce) {
+		LK_TRY(lk_voucher_check_nonce(v, w->nonce, true, e));
+		checked(i, "nonce");
+	} else {
+		skipped(i, "nonce", "--nonce");
+	}
+	if (w->registrar) {
+		LK_TRY(lk_voucher_check_domain(v, w->registrar, LK_TIMES_CHECK, w->now, e));
+		checked(i, "pinned-domain-cert");
+	} else {
+		skipped(i, "pinned-domain-cert", "--registrar");
+	}
+	i->verdict = w->anchors ? LK_VERDICT_VALID : LK_VERDICT_UNVERIFIED;
+	return LK_OK;
+}
+
+static struct lk_result
+inspect_pledge_request(const struct lk_voucher_request *r, const struct lk_inspect_want *w,
+	struct lk_inspection *i, struct lk_err *e)
+{
+	const struct lk_cert *idevid = w->idevid ? w->idevid : lk_cms_signer(r->cms);
+	struct lk_verified_pledge_request verified;
+
+	LK_REQUIRE(idevid, e, LK_R_REQUEST_SIGNER, "the device's certificate is not enclosed");
+	if (w->registrar) {
+		const struct lk_pledge_request_want want = { idevid, w->registrar->v[0] };
+
+		LK_TRY(lk_pledge_request_check(r, &want, &verified, e));
+		checked(i, "signature, assertion, proximity-registrar-cert, serial-number, nonce");
+	} else {
+		LK_TRY(lk_cms_verify(r->cms, idevid, e));
+		checked(i, "signature");
+		skipped(i, "assertion, proximity-registrar-cert, serial-number, nonce",
+			"--registrar");
+	}
+	if (w->anchors) {
+		LK_TRY(lk_chain_verify(
+			w->anchors, idevid, lk_cms_certs(r->cms), LK_TIMES_IGNORE_LEAF, w->now, e));
+		checked(i, "signer");
+	} else {
+		skipped(i, "signer", "--anchor");
+	}
+	i->verdict = w->anchors ? LK_VERDICT_VALID : LK_VERDICT_UNVERIFIED;
+	return LK_OK;
+}
+
+/* --anchor is the manufacturer's; or the domain's, where no device's request is enclosed. */
+static struct lk_result
+inspect_registrar_request(const struct lk_voucher_request *r, const struct lk_inspect_want *w,
+	struct lk_inspection *i, struct lk_err *e)
+{
+	const struct lk_registrar_request_want want = {
+		.manufacturer = w->anchors,
+		.idevid_times = LK_TIMES_IGNORE_LEAF,
+		.domains = w->anchors,
+		.now = w->now,
+	};
+	struct lk_verified_registrar_request verified;
+
+	i->verdict = LK_VERDICT_UNVERIFIED;
+	if (!w->anchors)
+		return check_enclosed(r->cms, i, e);
+	LK_TRY(lk_registrar_request_check(r, &want, &verified, e));
+	checked(i, "signature, id-kp-cmcRA, nonce");
+	if (verified.idevid)
+		checked(i, "prior-signed-voucher-request, serial-number, idevid-issuer");
+	if (verified.authenticated)
+		checked(i, "signer");
+	if (verified.idevid || verified.authenticated)
+		i->verdict = LK_VERDICT_VALID;
+	return LK_OK;
+}
+
+static struct lk_result
+inspect_request(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_voucher_request_freep) struct lk_voucher_request *r = NULL;
+
+	LK_TRY(lk_voucher_request_parse(in, &r, e));
+	LK_TRY(lk_voucher_request_print(r, &i->fields, e));
+	LK_TRY(print_signer(r->cms, i, e));
+	return lk_voucher_request_has(r, LK_REQUEST_PROXIMITY_REGISTRAR_CERT)
+		       ? inspect_pledge_request(r, w, i, e)
+		       : inspect_registrar_request(r, w, i, e);
+}
+
+/* --- certificates --------------------------------------------------------------------------- */
+
+/* SEQUENCE { SEQUENCE { [0] version …: only a certificate begins like this. */
+static bool
+is_certificate(struct lk_slice in)
+{
+	static const uint8_t version[] = { 0xa0, 0x03, 0x02, 0x01 };
+
+	if (contains(in, "-----BEGIN CERTIFICATE-----"))
+		return true;
+	return in.n > 16 && in.p[0] == 0x30 && memmem(in.p, 16, version, sizeof version);
+}
+
+static struct lk_result
+print_certificate(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
+{
+	char issuer[LK_CERT_NAME_MAX], serial[2 * LK_CERT_SERIAL_MAX + 1];
+	char from[LK_TIME_TEXT_MAX], to[LK_TIME_TEXT_MAX], url[LK_CERT_NAME_MAX];
+
+	LK_TRY(lk_cert_print_line("subject", c, out, e));
+	lk_cert_issuer_text(c, issuer, sizeof issuer);
+	lk_cert_serial(c, serial);
+	lk_time_print(lk_cert_not_before(c), from);
+	lk_time_print(lk_cert_not_after(c), to);
+	LK_TRY(lk_buf_printf(out, e,
+		"issuer: %s\nserial: %s\nvalid from: %s\nvalid to: %s\nCA: %s\n", issuer, serial,
+		from, to, lk_cert_is_ca(c) ? "yes" : "no"));
+	LK_TRY(lk_cert_url(c, LK_OID_PE_MASA_URL, url, e));
+	if (url[0])
+		LK_TRY(lk_buf_printf(out, e, "masa-url: %s\n", url));
+	LK_TRY(lk_cert_url(c, LK_OID_PE_MUD_URL, url, e));
+	if (url[0])
+		LK_TRY(lk_buf_printf(out, e, "mud-url: %s\n", url));
+	return LK_OK;
+}
+
+/* The first certificate is the one in question, the others are its chain. */
+static struct lk_result
+inspect_certificate(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
+
+	LK_TRY(lk_certs_parse_any(in, &certs, e));
+	LK_TRY(print_certificate(certs.v[0], &i->fields, e));
+	i->verdict = LK_VERDICT_UNVERIFIED;
+	if (!w->anchors) {
+		skipped(i, "signature, validity", "--anchor");
+		return LK_OK;
+	}
+	LK_TRY(lk_chain_verify(w->anchors, certs.v[0], &certs, LK_TIMES_CHECK, w->now, e));
+	checked(i, "signature, validity");
+	i->verdict = LK_VERDICT_VALID;
+	return LK_OK;
+}
+
+/* A Simple PKI Response is a SignedData that nobody signed. */
+static bool
+is_certs_only(struct lk_slice in)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
+
+	return is_cms(in) && lk_certs_parse_pkcs7(in, &certs, NULL).ok;
+}
+
+static struct lk_result
+inspect_certs_only(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
+	size_t k;
+
+	(void)w;
+	LK_TRY(lk_certs_parse_pkcs7(in, &certs, e));
+	for (k = 0; k < certs.n; k++)
+		LK_TRY(lk_cert_print_line("certificate", certs.v[k], &i->fields, e));
+	i->verdict = LK_VERDICT_WELL_FORMED;
+	return LK_OK;
+}
+
+/* --- plain JSON ----------------------------------------------------------------------------- */
+
+static bool
+is_audit_log(struct lk_slice in)
+{
+	return in.n && in.p[0] == '{' && contains(in, "\"events\"");
+}
+
+static struct lk_result
+inspect_audit_log(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
+
+	LK_TRY(lk_audit_log_parse(in, &log, e));
+	LK_TRY(lk_audit_log_print(log, &i->fields, e));
+	if (w->registrar) {
+		LK_TRY(lk_audit_log_judge(log, w->registrar, e));
+		checked(i, "domainID, nonce");
+	} else {
+		skipped(i, "domainID, nonce", "--registrar");
+	}
+	i->verdict = LK_VERDICT_WELL_FORMED;
+	return LK_OK;
+}
+
+static bool
+is_telemetry(struct lk_slice in)
+{
+	return in.n && in.p[0] == '{' && contains(in, "\"status\"");
+}
+
+static struct lk_result
+inspect_telemetry(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_telemetry_done) struct lk_telemetry t = { 0 };
+
+	(void)w;
+	LK_TRY(lk_telemetry_parse(in, &t, e));
+	LK_TRY(lk_telemetry_print(&t, &i->fields, e));
+	i->verdict = LK_VERDICT_WELL_FORMED;
+	return LK_OK;
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+/* In this order: a later row takes what no earlier one knew. */
+static const struct {
+	const char *kind;
+	bool (*is)(struct lk_slice in);
+	struct lk_result (*inspect)(struct lk_slice in, const struct lk_inspect_want *w,
+		struct lk_inspection *i, struct lk_err *e);
+} inspectors[] = {
+	{ "certs-only", is_certs_only, inspect_certs_only },
+	{ "voucher-request", is_voucher_request, inspect_request },
+	{ "voucher", is_cms, inspect_voucher },
+	{ "certificate", is_certificate, inspect_certificate },
+	{ "audit-log", is_audit_log, inspect_audit_log },
+	{ "telemetry", is_telemetry, inspect_telemetry },
+};
+
+struct lk_result
+lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf inner = LK_BUF_INIT(in.n);
+	size_t k;
+
+	*ret = (struct lk_inspection){ .fields = LK_BUF_INIT(LK_INSPECT_FIELDS_MAX) };
+	for (k = 0; k < LK_ARRAY_LEN(inspectors); k++) {
+		if (!inspectors[k].is(in))
+			continue;
+		ret->kind = inspectors[k].kind;
+		if (!inspectors[k].inspect(in, want, ret, &ret->refusal).ok)
+			ret->verdict = LK_VERDICT_REFUSED;
+		return LK_OK;
+	}
+	/* A body of EST or a listing of an RFC: base64 around the thing itself. */
+	LK_REQUIRE(in.n > 0 && lk_base64_decode(in, LK_BASE64_WHITESPACE, &inner, NULL).ok, e,
+		LK_R_INSPECT_KIND, "the bytes begin like nothing that Latchkey reads");
+	return lk_inspect(lk_buf_slice(&inner), want, ret, e);
+}
+
+void
+lk_inspection_done(struct lk_inspection *i)
+{
+	lk_buf_done(&i->fields);
+}
