@@ -17,31 +17,12 @@
 #pragma once
 
 #include "artefact/csrattrs.h"
+#include "artefact/name.h"
 
 #define LK_CSR_MAX            (8 * 1024)  /* octets of the DER */
 #define LK_CSR_BODY_MAX       (16 * 1024) /* octets of its base64, white space included */
-#define LK_CSR_NAMES_MAX      8           /* attributes of the subject */
-#define LK_CSR_SANS_MAX       8           /* names in subjectAltName */
 #define LK_CSR_EXTENSIONS_MAX 16          /* extensions asked for */
 #define LK_CSR_CHALLENGE_MAX  255         /* RFC 2985 5.4.1 */
-
-struct lk_csr_name {
-	struct lk_slice oid;   /* attribute type */
-	struct lk_slice value; /* UTF-8 */
-};
-
-struct lk_csr_san {
-	unsigned tag;          /* GeneralName's: LK_SAN_DNS … */
-	struct lk_slice value; /* its octets */
-};
-
-enum lk_san_tag { /* RFC 5280 4.2.1.6 */
-	LK_SAN_OTHER = LK_DER_EXPLICIT + 0,
-	LK_SAN_MAIL = LK_DER_IMPLICIT + 1,
-	LK_SAN_DNS = LK_DER_IMPLICIT + 2,
-	LK_SAN_URI = LK_DER_IMPLICIT + 6,
-	LK_SAN_IP = LK_DER_IMPLICIT + 7
-};
 
 /* Slices are borrowed from der. */
 struct lk_csr {
@@ -51,10 +32,8 @@ struct lk_csr {
 	struct lk_slice spki;      /* DER SubjectPublicKeyInfo */
 	struct lk_slice algorithm; /* DER AlgorithmIdentifier of the signature */
 	struct lk_slice signature;
-	struct lk_csr_name names[LK_CSR_NAMES_MAX];
-	size_t n_names;
-	struct lk_csr_san sans[LK_CSR_SANS_MAX];
-	size_t n_sans;
+	struct lk_names names; /* of the subject */
+	struct lk_sans sans;
 	struct lk_slice san_ext; /* subjectAltName's extnValue; n is 0: none */
 	struct lk_extension extensions[LK_CSR_EXTENSIONS_MAX];
 	size_t n_extensions;

@@ -32,8 +32,8 @@ struct lk_csrattrs {
 	char san_uri[LK_CERT_NAME_MAX]; /* in subjectAltName; "": none is asked for */
 };
 
-/* DER. What is not known is ignored, as RFC 8951 4 says; key types and signatures that none of us
- * can make are not, they would be asked for in vain: LK_R_CSRATTRS_KEY. LK_R_CSRATTRS_SYNTAX. */
+/* DER. What is not known is ignored, as RFC 8951 4 says; a key algorithm of which we can make no
+ * form is not, it would be asked for in vain: LK_R_CSRATTRS_KEY. Else LK_R_CSRATTRS_SYNTAX. */
 LK_RESULT lk_csrattrs_parse(struct lk_slice der, struct lk_csrattrs *ret, struct lk_err *e);
 /* Appends DER to out. */
 LK_RESULT lk_csrattrs_build(const struct lk_csrattrs *a, struct lk_buf *out, struct lk_err *e);
