@@ -24,9 +24,11 @@
 #define LK_ONBOARDING_ENDPOINTS_MAX 8
 #define LK_ONBOARDING_KIND_MAX      33 /* characters of an endpoint's kind and its NUL */
 
+enum lk_endpoint_member { LK_ENDPOINT_KIND, LK_ENDPOINT_URL, LK_ENDPOINT_ANCHOR };
+
 /* Where an application is, and whom to believe there. */
 struct lk_endpoint {
-	uint32_t present;
+	uint32_t present; /* bit per enum lk_endpoint_member */
 	char kind[LK_ONBOARDING_KIND_MAX]; /* "mqtt", "https", …: a word for the application */
 	char url[LK_CERT_NAME_MAX];
 	struct lk_buf anchor; /* DER certificate; none: the domain's own anchors */

@@ -350,6 +350,23 @@ lk_turn_ask(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *b
 	return add_effect(t, &x, body, e);
 }
 
+bool
+lk_turn_asks(const struct lk_turn *t, const char *subject)
+{
+	const struct question *q;
+	const struct effect *x;
+	size_t i;
+
+	for (x = t->effects; x; x = x->next)
+		if (x->kind == EFFECT_ASK && strcmp(x->key, subject) == 0)
+			return true;
+	for (i = 0; t->n_questions && i < BUCKETS; i++)
+		for (q = t->questions[i]; q; q = q->next)
+			if (strcmp(q->subject, subject) == 0)
+				return true;
+	return false;
+}
+
 struct lk_result
 lk_turn_park(struct lk_turn *t, const struct lk_message_in *m, const char *key, struct lk_err *e)
 {

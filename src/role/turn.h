@@ -141,6 +141,8 @@ LK_RESULT lk_turn_refuse(struct lk_turn *t, const struct lk_message_in *m, const
  * a failure, also of a role that is gone or silent. */
 LK_RESULT lk_turn_ask(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
 	enum lk_body expect, const char *subject, lk_turn_handler *then, struct lk_err *e);
+/* Whether a question with this subject is open, or will be when this turn commits. */
+bool lk_turn_asks(const struct lk_turn *t, const char *subject);
 /* The message being handled is answered later, by lk_turn_answer() with the same key. */
 LK_RESULT lk_turn_park(struct lk_turn *t, const struct lk_message_in *m, const char *key,
 	struct lk_err *e);

@@ -86,6 +86,20 @@ ask_masa(struct lk_turn *t, const struct lk_device_record *d, const struct lk_ru
 		request_signed, e);
 }
 
+/* The MASA did not answer, or this process was started anew since it was asked. */
+static struct lk_result
+ask_again(struct lk_turn *t, const struct lk_run_record *run, const struct lk_cert *idevid,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+
+	memcpy(d.id, run->device_id, sizeof d.id);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
+	if (run->registrar_request.n)
+		return lk_brski_fetch(t, &d, run, "requestvoucher", LK_TYPE_VOUCHER, voucher_came, e);
+	return ask_masa(t, &d, run, idevid, e);
+}
+
 /* The same bytes again: RFC 8995 5.6 has the pledge resend them while it is told 202. */
 static struct lk_result
 repeated(struct lk_turn *t, const struct lk_message_in *m, const struct identity *who,
@@ -101,6 +115,8 @@ repeated(struct lk_turn *t, const struct lk_message_in *m, const struct identity
 		return lk_keeper_reply(t, m, 200, LK_TYPE_VOUCHER, lk_blob_slice(&run->voucher), e);
 	if (lk_run_is(run, "waiting"))
 		return lk_keeper_reply_later(t, m, e);
+	if (!lk_turn_asks(t, run->id))
+		LK_TRY(ask_again(t, run, who->cert, e));
 	return lk_turn_park(t, m, run->id, e);
 }
 
