@@ -204,7 +204,7 @@ add_signer(CMS_ContentInfo *info, const struct pki_id *who, const struct pki_cms
 	flags |= s->without_attributes ? CMS_NOATTR : 0;
 	flags |= s->without_certs ? CMS_NOCERTS : 0;
 	must(CMS_add1_signer(info, lk_cert_x509(pki_cert(who)), lk_key_evp(who->key),
-		digest_of(who->key), flags));
+		s->sha1 ? EVP_sha1() : digest_of(who->key), flags));
 	for (i = 1; who == s->signer && !s->without_certs && i < who->chain.n; i++)
 		must(CMS_add1_cert(info, lk_cert_x509(who->chain.v[i])));
 }
@@ -264,6 +264,93 @@ pki_text(const char *fmt, ...)
 	must(vasprintf(&s, fmt, ap) >= 0);
 	va_end(ap);
 	return s;
+}
+
+char *
+pki_quoted_base64(struct lk_slice in)
+{
+	LK_CLEANUP(lk_freep) char *text = pki_base64(in);
+
+	return pki_text("\"%s\"", text);
+}
+
+static void
+add_member(struct lk_buf *out, const char *name, const char *value)
+{
+	if (value)
+		must_ok(lk_buf_printf(
+			out, e, "%s\"%s\":%s", out->p[out->n - 1] == '{' ? "" : ",", name, value));
+}
+
+char *
+pki_json(const char *root, const struct pki_member *members, size_t n, const char *name,
+	const char *value)
+{
+	struct lk_buf out = LK_BUF_INIT(LK_CMS_MAX);
+	bool found = !name;
+	size_t i;
+
+	must_ok(lk_buf_printf(&out, e, "{\"%s\":{", root));
+	for (i = 0; i < n; i++) {
+		bool changed = name && strcmp(members[i].name, name) == 0;
+
+		add_member(&out, members[i].name, changed ? value : members[i].value);
+		found = found || changed;
+	}
+	if (!found)
+		add_member(&out, name, value);
+	must_ok(lk_buf_append_str(&out, "}}", e));
+	return (char *)out.p;
+}
+
+char *
+pki_voucher_text(const struct pki_cast *c, const char *name, const char *value)
+{
+	LK_CLEANUP(lk_freep) char *pin = pki_quoted_base64(lk_cert_der(pki_cert(&c->domain)));
+	const struct pki_member members[] = {
+		{ "created-on", "\"2026-01-01T11:59:00Z\"" },
+		{ "assertion", "\"logged\"" },
+		{ "serial-number", "\"" PKI_SERIAL "\"" },
+		{ "nonce", "\"" PKI_NONCE "\"" },
+		{ "pinned-domain-cert", pin },
+	};
+
+	return pki_json("ietf-voucher:voucher", members, LK_ARRAY_LEN(members), name, value);
+}
+
+char *
+pki_pledge_text(const struct pki_cast *c, const char *name, const char *value)
+{
+	LK_CLEANUP(lk_freep) char *met = pki_quoted_base64(lk_cert_der(pki_cert(&c->registrar)));
+	const struct pki_member members[] = {
+		{ "assertion", "\"proximity\"" },
+		{ "nonce", "\"" PKI_NONCE "\"" },
+		{ "created-on", "\"2026-01-01T11:59:00Z\"" },
+		{ "serial-number", "\"" PKI_SERIAL "\"" },
+		{ "proximity-registrar-cert", met },
+	};
+
+	return pki_json(
+		"ietf-voucher-request:voucher", members, LK_ARRAY_LEN(members), name, value);
+}
+
+char *
+pki_registrar_text(
+	const struct pki_cast *c, struct lk_slice prior, const char *name, const char *value)
+{
+	LK_CLEANUP(lk_freep) char *aki = pki_quoted_base64(lk_cert_aki_ext(pki_cert(&c->device)));
+	LK_CLEANUP(lk_freep) char *inner = prior.n ? pki_quoted_base64(prior) : NULL;
+	const struct pki_member members[] = {
+		{ "assertion", "\"proximity\"" },
+		{ "nonce", "\"" PKI_NONCE "\"" },
+		{ "created-on", "\"2026-01-01T11:59:30Z\"" },
+		{ "serial-number", "\"" PKI_SERIAL "\"" },
+		{ "idevid-issuer", aki },
+		{ "prior-signed-voucher-request", inner },
+	};
+
+	return pki_json(
+		"ietf-voucher-request:voucher", members, LK_ARRAY_LEN(members), name, value);
 }
 
 bool

@@ -75,6 +75,7 @@ struct pki_cms {
 	const struct pki_id *second; /* a second signer */
 	bool without_attributes;     /* the signature covers the content itself */
 	bool without_certs;          /* no certificate is enclosed */
+	bool sha1;                   /* instead of SHA-256 */
 	bool detached;               /* the content is not enclosed */
 };
 
@@ -84,6 +85,25 @@ void pki_cms_sign(const struct pki_cms *spec, struct lk_buf *out);
 /* EnvelopedData for one recipient. */
 void pki_cms_envelop(const char *text, const struct pki_id *recipient, struct lk_buf *out);
 
+struct pki_member {
+	const char *name;
+	const char *value; /* as it stands in JSON, quotes and all; NULL: is left out */
+};
+
+/* {"root":{members}} with one of them changed or added; name NULL: none. Caller frees. */
+char *pki_json(const char *root, const struct pki_member *members, size_t n, const char *name,
+	const char *value);
+/* The texts of what the cast would sign, with one member changed: MASA's voucher that pins the
+ * domain, device's and registrar's request. prior: the device's CMS object; empty: none. */
+char *pki_voucher_text(const struct pki_cast *c, const char *name, const char *value);
+char *pki_pledge_text(const struct pki_cast *c, const char *name, const char *value);
+char *pki_registrar_text(
+	const struct pki_cast *c, struct lk_slice prior, const char *name, const char *value);
+
+#define PKI_NONCE "JrRJkyfhuSn3qXmTAqvWPA"
+
+/* base64 in quotes in a string that the caller frees. */
+char *pki_quoted_base64(struct lk_slice in);
 /* base64 in a string that the caller frees. */
 char *pki_base64(struct lk_slice in);
 /* printf into a string that the caller frees. */

@@ -10,33 +10,9 @@
 #include "artefact/voucher.h"
 #include "pki.h"
 
-#define NONCE "JrRJkyfhuSn3qXmTAqvWPA"
-
 static struct pki_cast cast;
 
 /* --- making vouchers ------------------------------------------------------------------------ */
-
-/* The text of a good voucher for the cast's device with one member changed: value in JSON, NULL
- * leaves the member out. Caller frees. */
-static char *
-text_with(const char *name, const char *value)
-{
-	LK_CLEANUP(lk_freep) char *pin = pki_base64(lk_cert_der(pki_cert(&cast.domain)));
-	LK_CLEANUP(json_decrefp)
-	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s}", "created-on", "2026-01-01T11:59:00Z",
-		"assertion", "logged", "serial-number", PKI_SERIAL, "nonce", NONCE,
-		"pinned-domain-cert", pin);
-	LK_CLEANUP(json_decrefp) json_t *root = NULL;
-
-	assert_non_null(v);
-	if (name && !value)
-		assert_int_equal(json_object_del(v, name), 0);
-	if (name && value)
-		assert_int_equal(
-			json_object_set_new(v, name, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
-	root = json_pack("{s:O}", "ietf-voucher:voucher", v);
-	return json_dumps(root, JSON_COMPACT);
-}
 
 static struct lk_result
 parse_spec(const struct pki_cms *spec, struct lk_voucher **ret, struct lk_err *e)
@@ -56,7 +32,7 @@ parse_text(const char *text, struct lk_voucher **ret, struct lk_err *e)
 static struct lk_voucher *
 voucher_signed_by(const struct pki_id *signer, const char *name, const char *value)
 {
-	LK_CLEANUP(lk_freep) char *text = text_with(name, value);
+	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, name, value);
 	struct lk_voucher *v = NULL;
 	struct lk_err e;
 
@@ -79,7 +55,7 @@ wanted(void)
 		.times = LK_TIMES_CHECK,
 		.now = PKI_NOW,
 		.idevid = pki_cert(&cast.device),
-		.nonce = NONCE,
+		.nonce = PKI_NONCE,
 		.accept_nonceless = true,
 		.accept_assertions = ~0u,
 		.registrar = &cast.registrar.chain,
@@ -113,7 +89,7 @@ assert_check_refused(
 static void
 assert_parse_refused(const char *name, const char *value, enum lk_reason reason)
 {
-	LK_CLEANUP(lk_freep) char *text = text_with(name, value);
+	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, name, value);
 	struct lk_voucher *v = NULL;
 	struct lk_err e;
 
@@ -136,7 +112,7 @@ assert_spec_refused(const struct pki_cms *spec, enum lk_reason reason)
 static void
 test_envelope(void **state)
 {
-	LK_CLEANUP(lk_freep) char *text = text_with(NULL, NULL);
+	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, NULL, NULL);
 	LK_CLEANUP(lk_buf_done) struct lk_buf enveloped = LK_BUF_INIT(LK_CMS_MAX);
 	struct lk_voucher *v = NULL;
 	struct lk_err e;
@@ -165,7 +141,7 @@ test_envelope(void **state)
 static void
 test_content_type(void **state)
 {
-	LK_CLEANUP(lk_freep) char *text = text_with(NULL, NULL);
+	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, NULL, NULL);
 	struct pki_cms spec = { .text = text, .signer = &cast.masa };
 	struct lk_voucher *v = NULL;
 	struct lk_err e;
@@ -292,7 +268,7 @@ test_good(void **state)
 	assert_int_equal(v->leaf.created_on, PKI_NOW - 60);
 	assert_int_equal(v->leaf.assertion, LK_ASSERTION_LOGGED);
 	assert_string_equal(v->leaf.serial_number, PKI_SERIAL);
-	assert_string_equal(v->leaf.nonce, NONCE);
+	assert_string_equal(v->leaf.nonce, PKI_NONCE);
 	assert_true(lk_cert_eq(v->pinned, pki_cert(&cast.domain)));
 	assert_ptr_equal(lk_voucher_free(NULL), NULL);
 }
@@ -302,7 +278,7 @@ test_signer(void **state)
 {
 	struct lk_voucher_want want = wanted();
 	const struct pki_id *wrong[] = { &cast.stranger, &cast.registrar, &cast.device };
-	LK_CLEANUP(lk_freep) char *text = text_with(NULL, NULL);
+	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, NULL, NULL);
 	struct lk_voucher *v = NULL;
 	struct lk_err e;
 	size_t i;
@@ -373,20 +349,14 @@ test_serial(void **state)
 	assert_check_refused(longer, &want, LK_R_VOUCHER_SERIAL);
 }
 
-static char *
-quoted_base64(struct lk_slice in)
-{
-	LK_CLEANUP(lk_freep) char *text = pki_base64(in);
-
-	return pki_text("\"%s\"", text);
-}
-
 static void
 test_issuer(void **state)
 {
-	LK_CLEANUP(lk_freep) char *whole = quoted_base64(lk_cert_aki_ext(pki_cert(&cast.device)));
-	LK_CLEANUP(lk_freep) char *key_id = quoted_base64(lk_cert_aki(pki_cert(&cast.device)));
-	LK_CLEANUP(lk_freep) char *foreign = quoted_base64(lk_cert_aki(pki_cert(&cast.registrar)));
+	LK_CLEANUP(lk_freep)
+	char *whole = pki_quoted_base64(lk_cert_aki_ext(pki_cert(&cast.device)));
+	LK_CLEANUP(lk_freep) char *key_id = pki_quoted_base64(lk_cert_aki(pki_cert(&cast.device)));
+	LK_CLEANUP(lk_freep)
+	char *foreign = pki_quoted_base64(lk_cert_aki(pki_cert(&cast.registrar)));
 	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *a = voucher_with("idevid-issuer", whole);
 	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *b = voucher_with("idevid-issuer", key_id);
 	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *c = voucher_with("idevid-issuer", foreign);
@@ -496,7 +466,7 @@ test_assertion(void **state)
 static struct lk_voucher *
 voucher_that_pins(const struct pki_id *who)
 {
-	LK_CLEANUP(lk_freep) char *pin = quoted_base64(lk_cert_der(pki_cert(who)));
+	LK_CLEANUP(lk_freep) char *pin = pki_quoted_base64(lk_cert_der(pki_cert(who)));
 
 	return voucher_with("pinned-domain-cert", pin);
 }
@@ -556,7 +526,7 @@ leaves_to_write(void)
 		.created_on = PKI_NOW,
 		.assertion = LK_ASSERTION_PROXIMITY,
 		.serial_number = PKI_SERIAL,
-		.nonce = NONCE,
+		.nonce = PKI_NONCE,
 		.domain_cert_revocation_checks = true,
 		.pinned_domain_cert = LK_BUF_INIT(LK_CERT_DER_MAX),
 		.idevid_issuer = LK_BUF_INIT(LK_IDEVID_ISSUER_MAX),
@@ -626,7 +596,7 @@ test_print(void **state)
 	lk_cert_fingerprint(pki_cert(&cast.domain), fingerprint);
 	want = pki_text("created-on: 2026-01-01T11:59:00Z\nassertion: logged\n"
 			"serial-number: \"A\\nverdict: valid\"\n"
-			"pinned-domain-cert: CN=Domain CA, sha256 %s\nnonce: " NONCE "\n",
+			"pinned-domain-cert: CN=Domain CA, sha256 %s\nnonce: " PKI_NONCE "\n",
 		fingerprint);
 	assert_true(lk_voucher_print(v, &out, &e).ok);
 	assert_string_equal(lk_buf_str(&out), want);
@@ -656,7 +626,7 @@ is_accepted(struct lk_slice der, struct lk_err *e)
 static void
 good_bytes(struct lk_buf *out)
 {
-	LK_CLEANUP(lk_freep) char *text = text_with(NULL, NULL);
+	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, NULL, NULL);
 	struct pki_id masa = cast.masa;
 
 	/* The root is enclosed by habit and looked at by nobody: its bytes may be anything. */

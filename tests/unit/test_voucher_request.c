@@ -10,46 +10,17 @@
 #include "artefact/voucher_request.h"
 #include "pki.h"
 
-#define NONCE "JrRJkyfhuSn3qXmTAqvWPA"
-
 static struct pki_cast cast;
 
 /* --- making requests ------------------------------------------------------------------------ */
-
-/* obj[name] = the JSON value; NULL removes it. */
-static void
-change(json_t *obj, const char *name, const char *value)
-{
-	if (name && value)
-		assert_int_equal(
-			json_object_set_new(obj, name, json_loads(value, JSON_DECODE_ANY, NULL)),
-			0);
-	else if (name)
-		assert_int_equal(json_object_del(obj, name), 0);
-}
-
-static void
-sign(json_t *leaves, const struct pki_id *signer, struct lk_buf *out)
-{
-	LK_CLEANUP(json_decrefp)
-	json_t *root = json_pack("{s:O}", "ietf-voucher-request:voucher", leaves);
-	LK_CLEANUP(lk_freep) char *text = json_dumps(root, JSON_COMPACT);
-
-	pki_cms_sign(&(struct pki_cms){ .text = text, .signer = signer }, out);
-}
 
 /* What the cast's device asks the cast's registrar, with one leaf changed. */
 static void
 pledge_bytes(const struct pki_id *signer, const char *name, const char *value, struct lk_buf *out)
 {
-	LK_CLEANUP(lk_freep) char *met = pki_base64(lk_cert_der(pki_cert(&cast.registrar)));
-	LK_CLEANUP(json_decrefp)
-	json_t *leaves = json_pack("{s:s, s:s, s:s, s:s, s:s}", "assertion", "proximity", "nonce",
-		NONCE, "created-on", "2026-01-01T11:59:00Z", "serial-number", PKI_SERIAL,
-		"proximity-registrar-cert", met);
+	LK_CLEANUP(lk_freep) char *text = pki_pledge_text(&cast, name, value);
 
-	change(leaves, name, value);
-	sign(leaves, signer, out);
+	pki_cms_sign(&(struct pki_cms){ .text = text, .signer = signer }, out);
 }
 
 /* What the cast's registrar asks the MASA, enclosing `prior` (NULL: nothing). */
@@ -57,15 +28,11 @@ static void
 registrar_bytes(const struct pki_id *signer, const struct lk_buf *prior, const char *name,
 	const char *value, struct lk_buf *out)
 {
-	LK_CLEANUP(lk_freep) char *aki = pki_base64(lk_cert_aki_ext(pki_cert(&cast.device)));
-	LK_CLEANUP(lk_freep) char *inner = prior ? pki_base64(lk_buf_slice(prior)) : NULL;
-	LK_CLEANUP(json_decrefp)
-	json_t *leaves = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "assertion", "proximity",
-		"nonce", NONCE, "created-on", "2026-01-01T11:59:30Z", "serial-number", PKI_SERIAL,
-		"idevid-issuer", aki, "prior-signed-voucher-request", inner);
+	LK_CLEANUP(lk_freep)
+	char *text = pki_registrar_text(
+		&cast, prior ? lk_buf_slice(prior) : lk_slice(NULL, 0), name, value);
 
-	change(leaves, name, value);
-	sign(leaves, signer, out);
+	pki_cms_sign(&(struct pki_cms){ .text = text, .signer = signer }, out);
 }
 
 static struct lk_voucher_request *
@@ -121,14 +88,6 @@ bare_request(const struct pki_id *signer, const char *name, const char *value)
 
 	registrar_bytes(signer, NULL, name, value, &der);
 	return parsed(&der);
-}
-
-static char *
-quoted_base64(struct lk_slice in)
-{
-	LK_CLEANUP(lk_freep) char *text = pki_base64(in);
-
-	return pki_text("\"%s\"", text);
 }
 
 /* --- syntax --------------------------------------------------------------------------------- */
@@ -213,7 +172,7 @@ test_nesting(void **state)
 
 	(void)state;
 	pledge_bytes(&cast.device, NULL, NULL, &inner);
-	nested = quoted_base64(lk_buf_slice(&inner));
+	nested = pki_quoted_base64(lk_buf_slice(&inner));
 	r = prior_with("prior-signed-voucher-request", nested);
 	assert_non_null(r->prior);
 	assert_null(r->prior->prior);
@@ -264,7 +223,8 @@ test_pledge_good(void **state)
 static void
 test_pledge_leaves(void **state)
 {
-	LK_CLEANUP(lk_freep) char *foreign = quoted_base64(lk_cert_der(pki_cert(&cast.stranger)));
+	LK_CLEANUP(lk_freep)
+	char *foreign = pki_quoted_base64(lk_cert_der(pki_cert(&cast.stranger)));
 
 	(void)state;
 	/*= RFC8995 5.2: the assertion is proximity =*/
@@ -303,7 +263,7 @@ test_pledge_signer(void **state)
 	/* The device's certificate is named, and its key did not sign. */
 	want.idevid = pki_cert(&cast.device);
 	pledge_bytes(&cast.device, NULL, NULL, &der);
-	nonce = memmem(der.p, der.n, NONCE, strlen(NONCE));
+	nonce = memmem(der.p, der.n, PKI_NONCE, strlen(PKI_NONCE));
 	assert_non_null(nonce);
 	nonce[0] ^= 1;
 	forged = parsed(&der);
@@ -385,7 +345,7 @@ test_registrar_chain(void **state)
 	LK_CLEANUP(pki_id_done) struct pki_id lonely = { .key = NULL };
 	const struct lk_registrar_request_want want = masa_wants();
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
-	LK_CLEANUP(lk_freep) char *met = quoted_base64(lk_cert_der(pki_cert(&cast.registrar)));
+	LK_CLEANUP(lk_freep) char *met = pki_quoted_base64(lk_cert_der(pki_cert(&cast.registrar)));
 
 	(void)state;
 	/*= RFC8995 5.5: a registrar's request has no proximity-registrar-cert =*/
@@ -492,7 +452,7 @@ test_prior_unsigned_by_key(void **state)
 
 	(void)state;
 	pledge_bytes(&cast.device, NULL, NULL, &prior);
-	nonce = memmem(prior.p, prior.n, NONCE, strlen(NONCE));
+	nonce = memmem(prior.p, prior.n, PKI_NONCE, strlen(PKI_NONCE));
 	assert_non_null(nonce);
 	nonce[0] ^= 1;
 	registrar_bytes(&cast.registrar, &prior, NULL, NULL, &der);
@@ -507,7 +467,8 @@ test_prior_proximity(void **state)
 		.cn = "Registrar", .eku = PKI_EKU_RA, .key = cast.registrar.key
 	};
 	LK_CLEANUP(pki_id_done) struct pki_id again = { .key = NULL };
-	LK_CLEANUP(lk_freep) char *foreign = quoted_base64(lk_cert_der(pki_cert(&cast.stranger)));
+	LK_CLEANUP(lk_freep)
+	char *foreign = pki_quoted_base64(lk_cert_der(pki_cert(&cast.stranger)));
 	LK_CLEANUP(lk_freep) char *same_key = NULL;
 	LK_CLEANUP(lk_voucher_request_freep) struct lk_voucher_request *r = NULL;
 	struct lk_verified_registrar_request ret;
@@ -525,7 +486,7 @@ test_prior_proximity(void **state)
 	assert_masa_refuses(registrar_request(&cast.device, NULL, NULL, &cast.stranger, NULL, NULL),
 		&want, LK_R_PRIOR_PROXIMITY);
 	pki_issue(&cast.domain, &renewed, &again);
-	same_key = quoted_base64(lk_cert_der(pki_cert(&again)));
+	same_key = pki_quoted_base64(lk_cert_der(pki_cert(&again)));
 	r = prior_with("proximity-registrar-cert", same_key);
 	assert_true(lk_registrar_request_check(r, &want, &ret, &e).ok);
 }
@@ -535,7 +496,7 @@ test_prior_leaves(void **state)
 {
 	const struct lk_registrar_request_want want = masa_wants();
 	LK_CLEANUP(lk_freep)
-	char *foreign = quoted_base64(lk_cert_aki_ext(pki_cert(&cast.registrar)));
+	char *foreign = pki_quoted_base64(lk_cert_aki_ext(pki_cert(&cast.registrar)));
 
 	(void)state;
 	/*= RFC8995 5.5.5: serial-number matches that of the prior request's signer =*/
@@ -581,7 +542,7 @@ test_round_trip(void **state)
 			   1u << LK_REQUEST_SERIAL_NUMBER |
 			   1u << LK_REQUEST_PROXIMITY_REGISTRAR_CERT,
 		.assertion = LK_ASSERTION_PROXIMITY,
-		.nonce = NONCE,
+		.nonce = PKI_NONCE,
 		.serial_number = PKI_SERIAL,
 		.proximity_registrar_cert = LK_BUF_INIT(LK_CERT_DER_MAX),
 	};
@@ -606,7 +567,7 @@ test_round_trip(void **state)
 	assert_true(lk_pledge_request_check(pledge, &near, &seen, &e).ok);
 	assert_true(lk_registrar_request_leaves(&seen, PKI_NOW, &relays, &e).ok);
 	/*= RFC8995 5.5: the nonce is copied from the pledge's request =*/
-	assert_string_equal(relays.nonce, NONCE);
+	assert_string_equal(relays.nonce, PKI_NONCE);
 	/*= RFC8995 5.5: serial-number is the IDevID's, never copied from the request =*/
 	assert_string_equal(relays.serial_number, PKI_SERIAL);
 	/*= RFC8366bis 5.3: idevid-issuer is the whole authorityKeyIdentifier extension =*/
@@ -662,10 +623,10 @@ test_print(void **state)
 
 	(void)state;
 	lk_cert_fingerprint(pki_cert(&cast.registrar), fingerprint);
-	want = pki_text("assertion: proximity\nnonce: " NONCE
+	want = pki_text("assertion: proximity\nnonce: " PKI_NONCE
 			"\ncreated-on: 2026-01-01T11:59:30Z\nserial-number: " PKI_SERIAL
 			"\nidevid-issuer: AAAA\nprior-signed-voucher-request: %zu bytes\n"
-			"prior assertion: proximity\nprior nonce: " NONCE
+			"prior assertion: proximity\nprior nonce: " PKI_NONCE
 			"\nprior created-on: 2026-01-01T11:59:00Z\nprior serial-number: " PKI_SERIAL
 			"\nprior proximity-registrar-cert: CN=Registrar, sha256 %s\n",
 		r->prior->der.n, fingerprint);
