@@ -15,6 +15,12 @@ static const struct command {
 	const char *help;
 	lk_cli_run run;
 } commands[] = {
+	{ "init", NULL,
+		"--name NETWORK [--dir DIR] [--state-dir DIR] [--runtime-dir DIR]\n"
+		"    [--profile consumer|enterprise] [--key-store file:|tpm2:|pkcs11:…]\n"
+		"    [--registrar-name DNS] [--listen ADDRESS] [--with-radius [--radius-dir DIR]\n"
+		"    [--bridge IF] [--device-network CIDR] [--port IF]...]",
+		"make a network: its CAs, keys and configuration", lk_cli_init },
 	{ "inspect", NULL,
 		"[--anchor FILE]... [--at TIME] [--idevid FILE] [--nonce TEXT]\n"
 		"    [--registrar FILE] FILE",
