@@ -293,7 +293,7 @@ inspect_audit_log(struct lk_slice in, const struct lk_inspect_want *w, struct lk
 static bool
 is_telemetry(struct lk_slice in)
 {
-	return in.n && in.p[0] == '{' && contains(in, "\"status\"");
+	return in.n && in.p[0] == '{' && contains(in, "\"version\"");
 }
 
 static struct lk_result
