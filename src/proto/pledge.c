@@ -599,6 +599,16 @@ lk_pledge_error(const struct lk_pledge *p)
 	return &p->error;
 }
 
+void
+lk_pledge_ldevid(const struct lk_pledge *p, const struct lk_key **ret_key,
+	const struct lk_cert **ret_ldevid, const struct lk_certs **ret_ca)
+{
+	assert(p->ldevid);
+	*ret_key = p->key;
+	*ret_ldevid = p->ldevid;
+	*ret_ca = &p->ca;
+}
+
 struct lk_result
 lk_pledge_credentials(const struct lk_pledge *p, struct lk_pledge_credentials *ret, struct lk_err *e)
 {

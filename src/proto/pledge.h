@@ -101,6 +101,10 @@ void lk_pledge_lost(struct lk_pledge *p, const struct lk_err *why);
 LK_RESULT lk_pledge_check_server(const struct lk_pledge *p, const struct lk_certs *server,
 	int64_t now, struct lk_err *e);
 
+/* What LK_DO_CONNECT_LDEVID shows: its key, and its own certificate with `ca`. Borrowed. */
+void lk_pledge_ldevid(const struct lk_pledge *p, const struct lk_key **ret_key,
+	const struct lk_cert **ret_ldevid, const struct lk_certs **ret_ca);
+
 /* What it came away with; borrowed; only when ONBOARDED. */
 struct lk_pledge_credentials {
 	const struct lk_key *key;	     /* the LDevID's */
