@@ -19,6 +19,9 @@ LK_RESULT lk_mdns_socket(unsigned interface, int *ret_fd, struct lk_err *e);
 LK_RESULT lk_mdns_io_new(struct lk_loop *loop, int fd, unsigned interface,
 	const struct lk_mdns_self *self, const struct lk_random *random, struct lk_mdns_io **ret,
 	struct lk_err *e);
+/* Sends what is due by the loop's clock. It is called by itself; tests call it when they have moved
+ * that clock. */
+void lk_mdns_io_tick(struct lk_mdns_io *m);
 /* Says goodbye and closes. */
 struct lk_mdns_io *lk_mdns_io_free(struct lk_mdns_io *m);
 LK_DEFINE_CLEANUP(struct lk_mdns_io *, lk_mdns_io_free);
