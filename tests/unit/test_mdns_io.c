@@ -337,7 +337,7 @@ test_bad_self(void **state)
 static bool
 ip(const char *words)
 {
-	char copy[128], *argv[16] = { "ip" };
+	char copy[128], name[] = "ip", *argv[16] = { name };
 	int n = 1, status;
 	char *save = NULL, *w;
 	pid_t pid;
