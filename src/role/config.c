@@ -298,10 +298,11 @@ lk_config_parse(const struct lk_config_spec *spec, const char *name, struct lk_s
 	LK_REQUIRE(seen && copy, e, LK_R_NOMEM, "no memory for the configuration");
 	memcpy(copy, values, spec->size);
 	line = ini_parse_stream(next_line, &r, on_value, &r);
+	/* inih goes on behind a line that it cannot read: the first fault counts. */
+	LK_REQUIRE(line == 0 || (r.failed && r.line <= (unsigned)line), e, LK_R_CONFIG_SYNTAX,
+		"%s:%d: neither [section] nor key = value", name, line);
 	if (r.failed)
 		return (struct lk_result){ false };
-	LK_REQUIRE(line == 0, e, LK_R_CONFIG_SYNTAX, "%s:%d: neither [section] nor key = value",
-		name, line);
 	memcpy(values, copy, spec->size);
 	return LK_OK;
 }
