@@ -19,16 +19,18 @@
 
 #include "artefact/json.h"
 #include "artefact/voucher.h"
+#include "base/random.h"
 
 #define LK_ONBOARDING_MAX           (32 * 1024) /* octets of the CMS object */
 #define LK_ONBOARDING_ENDPOINTS_MAX 8
+#define LK_ONBOARDING_NETWORK_MAX   65 /* characters of its name and the NUL */
 #define LK_ONBOARDING_KIND_MAX      33 /* characters of an endpoint's kind and its NUL */
 
 enum lk_endpoint_member { LK_ENDPOINT_KIND, LK_ENDPOINT_URL, LK_ENDPOINT_ANCHOR };
 
 /* Where an application is, and whom to believe there. */
 struct lk_endpoint {
-	uint32_t present; /* bit per enum lk_endpoint_member */
+	uint32_t present;                  /* bit per enum lk_endpoint_member */
 	char kind[LK_ONBOARDING_KIND_MAX]; /* "mqtt", "https", …: a word for the application */
 	char url[LK_CERT_NAME_MAX];
 	struct lk_buf anchor; /* DER certificate; none: the domain's own anchors */
@@ -47,16 +49,16 @@ enum lk_onboarding_leaf {
 };
 
 struct lk_onboarding_leaves {
-	uint32_t present; /* bit per enum lk_onboarding_leaf */
-	char network[65]; /* the network's identifier, for people and logs */
-	char device[37];  /* the device's local id there, a UUID */
+	uint32_t present;                         /* bit per enum lk_onboarding_leaf */
+	char network[LK_ONBOARDING_NETWORK_MAX];  /* its identifier, for people and logs */
+	char device[LK_UUID_TEXT_MAX];            /* the device's local id there */
 	char serial_number[LK_SERIAL_NUMBER_MAX]; /* of the device */
 	int64_t issued_on;                        /* Unix seconds */
 	uint64_t sequence;                        /* grows with each one for this device */
-	struct lk_buf radius_anchor;          /* DER certificate: EAP-TLS trusts it and no other */
-	char radius_server[LK_CERT_NAME_MAX]; /* the RADIUS server's exact DNS name */
-	char lifecycle_url[LK_CERT_NAME_MAX]; /* https: where `joined` is posted */
-	char renewal_url[LK_CERT_NAME_MAX];   /* https: EST's simplereenroll is below it */
+	struct lk_buf radius_anchor;              /* DER certificate: EAP-TLS trusts no other */
+	char radius_server[LK_CERT_NAME_MAX];     /* exact DNS name; where there is an anchor */
+	char lifecycle_url[LK_CERT_NAME_MAX];     /* https: `joined` is posted below it */
+	char renewal_url[LK_CERT_NAME_MAX];       /* https: EST's simplereenroll is below it */
 	struct lk_endpoint endpoints[LK_ONBOARDING_ENDPOINTS_MAX]; /* applications */
 	size_t n_endpoints;
 };
