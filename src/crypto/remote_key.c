@@ -39,20 +39,21 @@ static const struct curve curves[] = {
 		{ 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3 } },
 };
 
-struct remote {
+struct lk_remote {
 	const struct curve *curve; /* NULL until imported */
 	uint8_t point[POINT_MAX];
 	struct lk_remote_signer signer; /* sign is NULL: a public key only */
 };
 
 struct signing {
-	struct remote *key; /* borrowed; libcrypto holds a reference meanwhile */
+	struct lk_remote *key; /* borrowed; libcrypto holds a reference meanwhile */
 	struct lk_buf tbs;
 };
 
 /* --- key management ------------------------------------------------------------------------- */
 
 static OSSL_FUNC_keymgmt_new_fn remote_new;
+static OSSL_FUNC_keymgmt_load_fn remote_load;
 static OSSL_FUNC_keymgmt_free_fn remote_free;
 static OSSL_FUNC_keymgmt_has_fn remote_has;
 static OSSL_FUNC_keymgmt_match_fn remote_match;
@@ -69,13 +70,26 @@ static void *
 remote_new(void *provctx)
 {
 	(void)provctx;
-	return calloc(1, sizeof(struct remote));
+	return calloc(1, sizeof(struct lk_remote));
+}
+
+/* A decoder's reference: the object changes hands. */
+static void *
+remote_load(const void *reference, size_t n)
+{
+	struct lk_remote *r;
+
+	if (n != sizeof r)
+		return NULL;
+	memcpy(&r, reference, sizeof r);
+	memset((void *)(uintptr_t)reference, 0, n);
+	return r;
 }
 
 static void
 remote_free(void *key)
 {
-	struct remote *r = key;
+	struct lk_remote *r = key;
 
 	if (r && r->signer.done)
 		r->signer.done(r->signer.ctx);
@@ -85,7 +99,7 @@ remote_free(void *key)
 static int
 remote_has(const void *key, int selection)
 {
-	const struct remote *r = key;
+	const struct lk_remote *r = key;
 
 	if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) && !r->signer.sign)
 		return 0;
@@ -95,7 +109,7 @@ remote_has(const void *key, int selection)
 static int
 remote_match(const void *a, const void *b, int selection)
 {
-	const struct remote *x = a, *y = b;
+	const struct lk_remote *x = a, *y = b;
 
 	if (!x->curve || x->curve != y->curve)
 		return 0;
@@ -118,7 +132,7 @@ find_curve(const char *group)
 static int
 remote_import(void *key, int selection, const OSSL_PARAM params[])
 {
-	struct remote *r = key;
+	struct lk_remote *r = key;
 	const OSSL_PARAM *group = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
 	const OSSL_PARAM *point = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_PUB_KEY);
 	const struct curve *c;
@@ -139,7 +153,7 @@ remote_import(void *key, int selection, const OSSL_PARAM params[])
 static int
 remote_export(void *key, int selection, OSSL_CALLBACK *callback, void *arg)
 {
-	struct remote *r = key;
+	struct lk_remote *r = key;
 	OSSL_PARAM params[3];
 	char group[16];
 
@@ -193,7 +207,7 @@ answer_bytes(OSSL_PARAM params[], const char *name, const void *value, size_t n)
 static int
 remote_get_params(void *key, OSSL_PARAM params[])
 {
-	const struct remote *r = key;
+	const struct lk_remote *r = key;
 	const struct curve *c = r->curve;
 
 	return c && answer_int(params, OSSL_PKEY_PARAM_BITS, c->bits) &&
@@ -225,7 +239,7 @@ remote_gettable(void *provctx)
 static int
 remote_set_params(void *key, const OSSL_PARAM params[])
 {
-	struct remote *r = key;
+	struct lk_remote *r = key;
 	const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, PARAM_SIGNER);
 
 	if (!p)
@@ -308,7 +322,7 @@ static int
 signing_init(void *ctx, const char *digest, void *key, const OSSL_PARAM params[])
 {
 	struct signing *s = ctx;
-	struct remote *r = key;
+	struct lk_remote *r = key;
 
 	size_t i;
 
@@ -390,6 +404,7 @@ signing_gettable(void *ctx, void *provctx)
 
 static const OSSL_DISPATCH keymgmt[] = {
 	{ OSSL_FUNC_KEYMGMT_NEW, FN(remote_new) },
+	{ OSSL_FUNC_KEYMGMT_LOAD, FN(remote_load) },
 	{ OSSL_FUNC_KEYMGMT_FREE, FN(remote_free) },
 	{ OSSL_FUNC_KEYMGMT_HAS, FN(remote_has) },
 	{ OSSL_FUNC_KEYMGMT_MATCH, FN(remote_match) },
@@ -421,8 +436,8 @@ static const OSSL_DISPATCH signature[] = {
 static OSSL_FUNC_provider_query_operation_fn query;
 static OSSL_provider_init_fn provider_init;
 
-static const OSSL_ALGORITHM *
-query(void *provctx, int operation, int *no_cache)
+const OSSL_ALGORITHM *
+lk_remote_query(int operation)
 {
 	/* libssl knows EC keys by the names id-ecPublicKey and EC */
 	static const OSSL_ALGORITHM keys[] = {
@@ -434,11 +449,17 @@ query(void *provctx, int operation, int *no_cache)
 		{ NULL },
 	};
 
-	(void)provctx;
-	*no_cache = 0;
 	return operation == OSSL_OP_KEYMGMT     ? keys
 	       : operation == OSSL_OP_SIGNATURE ? signatures
 						: NULL;
+}
+
+static const OSSL_ALGORITHM *
+query(void *provctx, int operation, int *no_cache)
+{
+	(void)provctx;
+	*no_cache = 0;
+	return lk_remote_query(operation);
 }
 
 static int
@@ -478,29 +499,62 @@ library(OSSL_LIB_CTX **ret, struct lk_err *e)
 	return LK_OK;
 }
 
-struct lk_result
-lk_remote_key_new(struct lk_slice spki, const struct lk_remote_signer *signer, EVP_PKEY **ret,
-	struct lk_err *e)
+/* The curve and the public point of a SubjectPublicKeyInfo. */
+static struct lk_result
+read_spki(struct lk_slice spki, const struct curve **ret_curve, uint8_t point[static POINT_MAX],
+	size_t *ret_n, struct lk_err *e)
 {
-	struct lk_remote_signer copy = *signer;
 	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *pub = NULL;
-	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-	LK_CLEANUP(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
 	const uint8_t *p = spki.p;
-	uint8_t point[POINT_MAX];
-	char group[64];
-	size_t point_n;
-	OSSL_LIB_CTX *lib;
+	char group[64] = "";
 
 	pub = d2i_PUBKEY(NULL, &p, (long)spki.n);
 	LK_OSSL(pub && p == spki.p + spki.n, e, LK_R_CERT_SYNTAX,
 		"the public key cannot be decoded");
 	LK_OSSL(EVP_PKEY_get_group_name(pub, group, sizeof group, NULL) && find_curve(group) &&
 			EVP_PKEY_get_octet_string_param(
-				pub, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &point_n),
+				pub, OSSL_PKEY_PARAM_PUB_KEY, point, POINT_MAX, ret_n),
 		e, LK_R_KEY_TYPE, "a remote key is P-256 or P-384, this is %s",
 		EVP_PKEY_get0_type_name(pub));
+	*ret_curve = find_curve(group);
+	return LK_OK;
+}
 
+struct lk_remote *
+lk_remote_new(struct lk_slice spki, const struct lk_remote_signer *signer, struct lk_err *e)
+{
+	struct lk_remote *r = remote_new(NULL);
+	size_t n;
+
+	if (!r || !read_spki(spki, &r->curve, r->point, &n, e).ok) {
+		free(r);
+		return NULL;
+	}
+	r->signer = *signer;
+	return r;
+}
+
+void
+lk_remote_free(struct lk_remote *key)
+{
+	remote_free(key);
+}
+
+struct lk_result
+lk_remote_key_new(struct lk_slice spki, const struct lk_remote_signer *signer, EVP_PKEY **ret,
+	struct lk_err *e)
+{
+	struct lk_remote_signer copy = *signer;
+	LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+	LK_CLEANUP(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL;
+	const struct curve *curve;
+	uint8_t point[POINT_MAX];
+	char group[16];
+	size_t point_n;
+	OSSL_LIB_CTX *lib;
+
+	LK_TRY(read_spki(spki, &curve, point, &point_n, e));
+	snprintf(group, sizeof group, "%s", curve->group);
 	LK_TRY(library(&lib, e));
 	ctx = EVP_PKEY_CTX_new_from_name(lib, "EC", "provider=latchkey");
 	LK_OSSL(ctx && EVP_PKEY_fromdata_init(ctx) > 0 &&

@@ -27,6 +27,15 @@ struct lk_remote_signer {
 	void *ctx;
 };
 
+/* For a provider that another program loads (agent/module.c): the same algorithms, and the key
+ * object that its decoder hands to them by reference. */
+struct ossl_algorithm_st;
+struct lk_remote; /* opaque */
+const struct ossl_algorithm_st *lk_remote_query(int operation);
+struct lk_remote *lk_remote_new(
+	struct lk_slice spki, const struct lk_remote_signer *signer, struct lk_err *e);
+void lk_remote_free(struct lk_remote *key);
+
 /* The key whose SubjectPublicKeyInfo (DER) this is. Good for SSL_CTX_use_PrivateKey() at both ends
  * of TLS 1.2 and 1.3, X509_sign(), CMS_sign() and their like, in any library context whose
  * property query does not exclude "provider=latchkey". On failure the signer stays the caller's.
