@@ -167,6 +167,14 @@ lk_dir_make(const char *path, mode_t mode, struct lk_err *e)
 }
 
 struct lk_result
+lk_dir_sync(const char *path, struct lk_err *e)
+{
+	LK_CLEANUP(lk_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && fsync(fd) == 0 ? LK_OK : fail_errno(e, "sync the folder", path);
+}
+
+struct lk_result
 lk_path_join(const char *dir, const char *name, char *dst, size_t cap, struct lk_err *e)
 {
 	int n = snprintf(dst, cap, "%s/%s", dir, name);

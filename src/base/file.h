@@ -20,5 +20,7 @@ LK_RESULT lk_file_create(const char *path, struct lk_slice content, mode_t mode,
 LK_RESULT lk_file_remove(const char *path, struct lk_err *e);
 /* mkdir -p; existing folders keep their mode. */
 LK_RESULT lk_dir_make(const char *path, mode_t mode, struct lk_err *e);
+/* What was made in or removed from the folder stays so. */
+LK_RESULT lk_dir_sync(const char *path, struct lk_err *e);
 /* Joins folder and name into dst. */
 LK_RESULT lk_path_join(const char *dir, const char *name, char *dst, size_t cap, struct lk_err *e);
