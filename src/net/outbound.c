@@ -372,8 +372,7 @@ set_limits(struct lk_outbound_call *c, const struct lk_outbound_request *rq, str
 {
 	const char *protocols = rq->allow_http ? "http,https" : "https";
 
-	SET(c, CURLOPT_PROTOCOLS_STR, protocols, e);
-	SET(c, CURLOPT_REDIR_PROTOCOLS_STR, protocols, e);
+	SET(c, CURLOPT_PROTOCOLS_STR, protocols, e); /* of redirects too */
 	SET(c, CURLOPT_PROXY, "", e);
 	SET(c, CURLOPT_NOPROXY, "*", e);
 	SET(c, CURLOPT_NOSIGNAL, 1L, e);
@@ -386,7 +385,6 @@ set_limits(struct lk_outbound_call *c, const struct lk_outbound_request *rq, str
 	SET(c, CURLOPT_FOLLOWLOCATION, rq->redirects_max > 0 ? 1L : 0L, e);
 	/*= RFC8995 5.6: at most one redirect to another origin =*/
 	SET(c, CURLOPT_MAXREDIRS, (long)rq->redirects_max, e);
-	SET(c, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL, e);
 	return LK_OK;
 }
 

@@ -43,7 +43,8 @@ struct lk_outbound_request { /* everything is copied */
 	int64_t connect_ms;     /* to the end of the TLS handshake; 0: 5 s */
 	int64_t total_ms;       /* 0: 30 s */
 	size_t response_max;    /* bytes of body; 0: 64 KiB */
-	unsigned redirects_max; /* RFC 8995 5.6 wants 1; each hop is vetted like the first */
+	unsigned redirects_max; /* RFC 8995 5.6 wants 1; each hop is vetted like the first. A POST
+				   stays one after 307 and 308 only */
 	bool allow_http;        /* CRLs are fetched so; else https only */
 };
 

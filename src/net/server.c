@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The HTTP/1.1 server. A connection walks through the phases below; each sets
- * its deadline once, on entry. It is closed at any point, but its memory stays
- * until a request that a handler still holds is answered.
+ * its deadline once, on entry. While a handler has its request nothing is read,
+ * so that a client that leaves meanwhile is found out when it is answered.
  *
  * libevent's own HTTP server is not used: its timeouts restart with each byte,
  * it writes header and body apart, and it has no say on framing.
@@ -50,7 +50,6 @@ struct lk_request {
 	struct lk_watch *watch;
 	enum phase phase;
 	int64_t deadline_ms;
-	bool held;    /* by a handler, which will reply */
 	bool driving; /* drive() is on the stack */
 	bool linger;  /* when the response is out */
 	bool close_after;
@@ -152,11 +151,11 @@ destroy(struct lk_request *c)
 	free(c);
 }
 
-/* The last act of every way in: frees what is closed and not needed any more. */
+/* The last act of every way in: frees what was closed on the way. */
 static void
 release(struct lk_request *c)
 {
-	if (c->phase == PHASE_CLOSED && !c->held && !c->driving)
+	if (c->phase == PHASE_CLOSED && !c->driving)
 		destroy(c);
 }
 
@@ -392,7 +391,6 @@ hand_over(struct lk_request *c)
 	};
 	s->counts.requests++;
 	s->counts.in_flight++;
-	c->held = true;
 	enter(c, PHASE_HANDLING, INT64_MAX);
 	c->route->handler(c, s->set.ctx);
 }
@@ -792,14 +790,11 @@ lk_request_data(const struct lk_request *r)
 	return r->data;
 }
 
-/* The handler has let go. False when there is nobody left to answer. */
-static bool
+static void
 take_back(struct lk_request *c)
 {
-	assert(c->held);
-	c->held = false;
+	assert(c->phase == PHASE_HANDLING);
 	c->server->counts.in_flight--;
-	return c->phase == PHASE_HANDLING;
 }
 
 /* Goes on with what was read behind the request, unless drive() will do so itself. */
@@ -816,24 +811,24 @@ after_reply(struct lk_request *c)
 void
 lk_request_reply(struct lk_request *c, const struct lk_reply *r)
 {
-	if (take_back(c))
-		send_response(c, &(struct lk_http1_response){
-					 .status = r->status,
-					 .content_type = r->content_type,
-					 .retry_after_s = r->retry_after_s,
-					 .www_authenticate = r->www_authenticate,
-					 .extra = r->extra,
-					 .n_extra = r->n_extra,
-					 .body = r->body,
-					 .close_after = r->close_after,
-				 });
+	take_back(c);
+	send_response(c, &(struct lk_http1_response){
+				 .status = r->status,
+				 .content_type = r->content_type,
+				 .retry_after_s = r->retry_after_s,
+				 .www_authenticate = r->www_authenticate,
+				 .extra = r->extra,
+				 .n_extra = r->n_extra,
+				 .body = r->body,
+				 .close_after = r->close_after,
+			 });
 	after_reply(c);
 }
 
 void
 lk_request_reply_err(struct lk_request *c, const struct lk_err *e)
 {
-	if (take_back(c))
-		send_err(c, e, NULL);
+	take_back(c);
+	send_err(c, e, NULL);
 	after_reply(c);
 }

@@ -113,7 +113,7 @@ struct lk_server_counts lk_server_counts(const struct lk_server *s);
 void lk_server_expire(struct lk_server *s);
 
 const struct lk_request_view *lk_request_view(const struct lk_request *r);
-/* LK_R_TLS_GONE without TLS or when the client has left. */
+/* LK_R_TLS_GONE without TLS. */
 LK_RESULT lk_request_tls_binding(const struct lk_request *r, uint8_t ret[static LK_TLS_BINDING_MAX],
 	size_t *ret_n, struct lk_err *e);
 /* For the handler's own use between call and reply. */

@@ -205,6 +205,7 @@ test_refused_requests(void **state)
 		{ LK_R_HTTP_SYNTAX, GET "A: b\n\r\n" },
 		/*= RFC9112 2.2: a bare CR is not a line end =*/
 		{ LK_R_HTTP_SYNTAX, GET "A: b\rX: y\r\n\r\n" },
+		{ LK_R_HTTP_SYNTAX, GET "A: b\r X: y\r\n\r\n" },
 		{ LK_R_HTTP_SYNTAX, GET "A: b\r\r\n\r\n" },
 		/*= RFC9112 5.2: obs-fold is refused =*/
 		{ LK_R_HTTP_FOLD, GET "A: b\r\n c\r\n\r\n" },

@@ -255,6 +255,13 @@ test_resumption(void **state)
 	f->settings.resumption = true;
 	assert_true(resumes(f, &n));
 	assert_int_equal(n, 2); /* the whole chain is still known */
+
+	f->settings.allow_tls12 = true;
+	assert_true(SSL_CTX_set_min_proto_version(f->client, TLS1_2_VERSION));
+	assert_true(SSL_CTX_set_max_proto_version(f->client, TLS1_2_VERSION));
+	assert_true(resumes(f, &n));
+	f->settings.resumption = false;
+	assert_false(resumes(f, &n));
 }
 
 static void
