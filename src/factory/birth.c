@@ -51,12 +51,13 @@ lk_birth_check(struct lk_birth *b, struct lk_err *e)
 {
 	/*= RFC5280 A.1: X520SerialNumber is a PrintableString =*/
 	LK_TRY(check_text("serial number", b->serial, LK_DER_PRINTABLE, e));
+	/*= RFC5280 A.1: ub-serial-number is 64 =*/
+	LK_REQUIRE(strlen(b->serial) <= 64, e, LK_R_FACTORY_VALUE,
+		"the serial number has %zu characters, at most 64 are taken", strlen(b->serial));
 	LK_TRY(check_text("model", b->model, LK_DER_UTF8, e));
 	fall_back(b->product_line, sizeof b->product_line, "default");
 	LK_TRY(check_text("product line", b->product_line, LK_DER_UTF8, e));
 	/*= SEC-02: a device has one logical and one physical identifier =*/
-	LK_REQUIRE(b->physical_id[0] || strlen(b->serial) < sizeof b->physical_id, e,
-		LK_R_FACTORY_VALUE, "the serial number is too long to be the physical identifier too");
 	fall_back(b->physical_id, sizeof b->physical_id, b->serial);
 	LK_TRY(check_text("physical identifier", b->physical_id, LK_DER_UTF8, e));
 	/*= RFC8520 10: a MUD URL uses https =*/

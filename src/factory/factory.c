@@ -29,7 +29,10 @@ lk_factory_certs(const char *dir, const char *name, struct lk_certs *ret, struct
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(FILE_MAX);
 	char path[PATH_MAX];
 
-	LK_TRY(lk_path_join(dir, name, path, sizeof path, e));
+	if (dir)
+		LK_TRY(lk_path_join(dir, name, path, sizeof path, e));
+	else
+		LK_TRY(lk_slice_to_str(lk_slice_str(name), "the path", path, sizeof path, e));
 	LK_TRY(lk_file_read(path, &text, e));
 	if (lk_certs_parse_any(lk_buf_slice(&text), ret, e).ok)
 		return LK_OK;

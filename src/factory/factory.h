@@ -40,7 +40,7 @@ struct lk_factory {
 LK_RESULT lk_factory_open(const char *dir, struct lk_factory *ret, struct lk_err *e);
 void lk_factory_done(struct lk_factory *f); /* cleanup function, too */
 
-/* PEM certificates of a file below a folder. Caller releases. */
+/* Certificates of a file below dir, or (NULL) of a path. Caller releases. */
 LK_RESULT lk_factory_certs(
 	const char *dir, const char *name, struct lk_certs *ret, struct lk_err *e);
 

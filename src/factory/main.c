@@ -16,6 +16,20 @@ static const struct lk_cli_command commands[] = {
 		"      [--key file:|tpm2:|pkcs11:...]",
 		"make a device's key and IDevID, and its folder of credentials",
 		lk_factory_cmd_device_new },
+	{ "device", "batch", "--csv FILE [--out FOLDER] [--dir DIR]",
+		"make the devices of a table; run again, it goes on", lk_factory_cmd_device_batch },
+	{ "push", NULL, "[--masa HOST:PORT] [--dir DIR]",
+		"tell the MASA of devices that it does not know yet", lk_factory_cmd_push },
+	{ "product-line", "set", "--name NAME --claim none|nonce-proximity [--dir DIR]",
+		"say whether unsold devices may be claimed", lk_factory_cmd_product_line },
+	{ "sell", NULL,
+		"--owner NAME --domain-ca FILE --serial SERIAL|--csv FILE\n"
+		"      [--reference TEXT] [--masa HOST:PORT] [--dir DIR]",
+		"tell the MASA to whom devices were sold", lk_factory_cmd_sell },
+	{ "manifest", NULL, "--out FILE [--all|--csv FILE] [--dir DIR]",
+		"write the signed list that a network imports", lk_factory_cmd_manifest },
+	{ "label", NULL, "--serial SERIAL [--dir DIR]",
+		"print a device's label, with its QR code", lk_factory_cmd_label },
 };
 
 int

@@ -4,7 +4,8 @@
  * with a client certificate of the manufacturer's that is for this and nothing
  * else. A whole list counts, or nothing of it.
  *
- *	POST /factory/v1/devices {"schema":1,"devices":[{"idevid":base64,"product-line":text}]}
+ *	POST /factory/v1/devices {"schema":1,"devices":[{"idevid":base64,"product-line":text,
+ *				  "claim":"none"|"nonce-proximity"}]}
  *	POST /factory/v1/sales	 {"schema":1,"owner":text,"domain-ca":base64,"reference":text,
  *				  "serial-numbers":[text]}
  */
@@ -34,11 +35,15 @@ struct born {
 	uint32_t present;
 	struct lk_buf idevid;		       /* DER */
 	char product_line[LK_SHORT_NAME_MAX];
+	int claim;			       /* of a product line that is new; index of claims */
 };
+
+static const char *const claims[] = { "none", "nonce-proximity", NULL };
 
 static const struct lk_json_field born_fields[] = {
 	LK_JSON_BINARY_FIELD(struct born, idevid, "idevid", MANDATORY, LK_DER_MAX),
 	LK_JSON_FIELD(struct born, product_line, "product-line", TEXT, MANDATORY),
+	LK_JSON_ENUM_FIELD(struct born, claim, "claim", OPTIONAL, claims),
 };
 static const struct lk_json_table born_table = { "the device", born_fields,
 	LK_ARRAY_LEN(born_fields), offsetof(struct born, present), LK_R_FACTORY_SYNTAX,
@@ -51,7 +56,7 @@ born_done(struct born *b)
 }
 
 static struct lk_result
-add_product_line(struct lk_turn *t, const char *id, struct lk_err *e)
+add_product_line(struct lk_turn *t, const char *id, const char *claim, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_product_line_record line = LK_RECORD_INIT(product_line);
 	bool found;
@@ -62,7 +67,7 @@ add_product_line(struct lk_turn *t, const char *id, struct lk_err *e)
 		return LK_OK;
 	line.created_at = lk_turn_now(t);
 	/*= Latchkey MASA: a product line allows no claim until somebody says so =*/
-	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("none"), "claim", line.claim, sizeof line.claim, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(claim), "claim", line.claim, sizeof line.claim, e));
 	return lk_turn_insert(t, &line.record, e);
 }
 
@@ -89,7 +94,7 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 			LK_R_FACTORY_DEVICE, "device %s was born before, with another certificate", serial);
 		return LK_OK;
 	}
-	LK_TRY(add_product_line(t, b.product_line, e));
+	LK_TRY(add_product_line(t, b.product_line, claims[b.claim], e));
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d.id);
 	memcpy(d.product_line, b.product_line, sizeof d.product_line);
 	LK_TRY(lk_blob_set(&d.idevid, lk_buf_slice(&b.idevid), e));
