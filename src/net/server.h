@@ -127,7 +127,7 @@ struct lk_reply {
 	const char *www_authenticate; /* NULL: not sent */
 	const struct lk_http1_field *extra;
 	size_t n_extra;
-	struct lk_slice body; /* copied */
+	struct lk_slice body; /* copied; at most 4 MiB, else the connection ends */
 	bool close_after;
 };
 
