@@ -440,6 +440,7 @@ test_refusals(void **state)
 			HEAD("POST", "/pkcs10") "Content-Length: 1\r\n\r\nx", "HTTP/1.1 415 " },
 		{ LK_R_HTTP_EXPECT, true, HEAD("POST", "/echo") "Expect: much\r\n\r\n",
 			"HTTP/1.1 417 " },
+		/*= RFC9110 9.1: a method that is not recognized is answered with 501 =*/
 		{ LK_R_HTTP_METHOD_UNKNOWN, false, HEAD("BREW", "/show") "\r\n", "HTTP/1.1 501 " },
 		{ LK_R_HTTP_METHOD_UNKNOWN, false, HEAD("TRACE", "/show") "\r\n", "HTTP/1.1 501 " },
 		{ LK_R_HTTP_CODING, true, HEAD("POST", "/echo") "Transfer-Encoding: gzip\r\n\r\n",
