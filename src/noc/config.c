@@ -72,6 +72,9 @@ static const struct lk_config_key keys[] = {
 	U32(join_port, "enforcement", "join_port", "8443", 1, 65535, "TCP port of the join point."),
 	TEXT(device_network, "enforcement", "device_network", "192.0.2.0/24",
 		"The network of the devices' addresses."),
+	TEXT(reach, "enforcement", "reach", "",
+		"What joined devices may open beyond the router, separated by commas: "
+		"tcp:203.0.113.20:443, udp:203.0.113.0/24:5000-5010, ping:203.0.113.20."),
 	TEXT(hostapd_dir, "enforcement", "hostapd_dir", "/run/hostapd",
 		"Folder of hostapd's control sockets, one a port."),
 	TEXT(lease_file, "enforcement", "lease_file", "/var/lib/misc/dnsmasq.leases",

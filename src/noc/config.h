@@ -50,6 +50,7 @@ struct lk_noc_config {
 	char router_address[64];	/* link-local address of the join point */
 	uint32_t join_port;
 	char device_network[64];	/* CIDR of the devices' addresses */
+	char reach[LK_CONFIG_TEXT_MAX]; /* flows of the profile of joined devices, comma-separated */
 	char hostapd_dir[LK_CONFIG_TEXT_MAX];
 	char lease_file[LK_CONFIG_TEXT_MAX];
 	char nas_prefix[64]; /* NAS-Identifier of a port = prefix + port */

@@ -354,6 +354,7 @@ static const struct call {
 	{ LK_CAGE_NFT, CALL(dup3) },
 	{ LK_CAGE_NFT, CALL(close_range) },
 	{ LK_CAGE_NFT, CALL(arch_prctl) },
+	{ LK_CAGE_NFT, CALL(pselect6) },
 	{ LK_CAGE_NFT, CALL(set_tid_address) },
 	{ LK_CAGE_NFT, CALL(prlimit64) },
 	{ LK_CAGE_NFT, CALL(mmap), MASKED, 2, PROT_EXEC | PROT_WRITE, PROT_EXEC },

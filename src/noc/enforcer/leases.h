@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * dnsmasq's lease file: who has which IPv4 address until when. Read whenever it
+ * changes; dnsmasq writes it before it does anything else.
+ */
+#pragma once
+
+#include "base/time.h"
+#include "net/loop.h"
+
+enum { LK_LEASES_MAX = 65536 };
+#define LK_LEASE_FILE_MAX ((size_t)8 << 20)
+
+struct lk_lease {
+	int64_t expires_at; /* LK_TIME_NEVER: not at all */
+	uint8_t mac[6], address[4];
+};
+
+/* "expiry MAC address name client-id" a line. DHCPv6 ("duid" and what follows it) is passed over, and
+ * so is a last line without its end: dnsmasq is still writing. The caller frees *ret.
+ * LK_R_LEASE_SYNTAX. */
+LK_RESULT lk_leases_parse(struct lk_slice in, struct lk_lease **ret, size_t *ret_n, struct lk_err *e);
+
+/* Tells when something may have changed in the file, which need not exist yet; its folder must. */
+struct lk_lease_watch;
+typedef void lk_lease_fn(void *ctx);
+
+LK_RESULT lk_lease_watch_new(struct lk_loop *l, const char *path, lk_lease_fn *fn, void *ctx,
+	struct lk_lease_watch **ret, struct lk_err *e);
+void lk_lease_watch_free(struct lk_lease_watch *w);
