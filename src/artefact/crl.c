@@ -179,6 +179,7 @@ read_info(struct lk_crl *c, struct lk_err *e)
 	LK_TRY(lk_der_get_time(&info, &c->this_update, e));
 	/*= RFC5280 5.1.2.5: nextUpdate is there =*/
 	LK_TRY(lk_der_get_time(&info, &c->next_update, e));
+	c->entries = lk_slice(info.left.p, 0);
 	if (lk_der_next_is(&info, LK_DER_SEQUENCE)) {
 		LK_TRY(lk_der_get(&info, LK_DER_SEQUENCE, &c->entries, e));
 		LK_TRY(read_entries(c, e));
