@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The desk: operators' way in, over a Unix socket whose other end the kernel
+ * vouches for. It reads from its own copy of the keeper's records and asks the
+ * keeper for every change; it decides nothing and holds no key. doc/api.md lists
+ * what it serves.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "artefact/json.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "lifecycle/state.h"
+#include "net/server.h"
+#include "noc/desk/domain.h"
+#include "noc/desk/model.h"
+#include "noc/noc.h"
+
+#define BODY_MAX  (56 * 1024) /* arguments travel in one message */
+#define REPLY_MAX (4 * 1024 * 1024)
+#define COMMIT_MS 500 /* the model's only timer: what was applied becomes durable */
+#define PAGE      100
+#define PAGE_MAX  1000
+#define DEVICES	  "/api/v1/devices"
+#define MAKERS	  "/api/v1/manufacturers"
+
+struct state {
+	struct lk_process *process;
+	struct lk_model *model;
+	struct lk_domain domain;
+	struct lk_server *server;
+	struct lk_timer *commit;
+	struct lk_cage_path paths[1];
+};
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void
+answer(struct lk_request *r, unsigned status, const json_t *obj)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(REPLY_MAX);
+	struct lk_reply reply = { .status = status, .content_type = "application/json" };
+	struct lk_err e = { 0 };
+
+	if (!lk_json_print(obj, &text, &e).ok) {
+		lk_request_reply_err(r, &e);
+		return;
+	}
+	reply.body = lk_buf_slice(&text);
+	lk_request_reply(r, &reply);
+}
+
+static void
+refuse(struct lk_request *r, const struct lk_err *why)
+{
+	const struct lk_reason_info *info = lk_reason_info(why->reason);
+	json_auto_t *obj = json_pack("{s:i,s:{s:s,s:s+++,s:s,s:s}}", "schema", 1, "error", "reason",
+		info->symbol, "clause", info->clause.document, " ", info->clause.section, "", "message",
+		why->msg, "cure", info->cure);
+
+	lk_log_err(why, "peer", lk_request_view(r)->peer->remote, "path", lk_request_view(r)->path, NULL);
+	if (obj)
+		answer(r, (unsigned)lk_reason_http_status(why->reason), obj);
+	else
+		lk_request_reply_err(r, why); /* the message was no UTF-8, or memory is out */
+}
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+/* The socket's mode has let in its owner and group only; this holds when somebody loosened it. */
+static struct lk_result
+check_peer(const struct lk_peer *p, struct lk_err *e)
+{
+	LK_REQUIRE(p->is_unix && (p->uid == 0 || p->uid == geteuid() || p->gid == getegid()), e,
+		LK_R_API_PEER, "%s is neither root nor of the desk's user or group", p->remote);
+	return LK_OK;
+}
+
+static struct lk_result
+check_name(const char *name, struct lk_err *e)
+{
+	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
+
+	LK_REQUIRE(n > 0 && !name[n] && n < LK_SERIAL_MAX, e, LK_R_API_PATH,
+		"'%s' is no name of anything here", name);
+	return LK_OK;
+}
+
+/* "/api/v1/devices/ID/verb" -> "ID", "verb" ("" when absent). */
+static struct lk_result
+split_path(const char *path, const char *prefix, char id[static LK_SERIAL_MAX],
+	char verb[static LK_WORD_MAX], struct lk_err *e)
+{
+	const char *at = path + strlen(prefix) + 1, *slash = strchrnul(at, '/');
+
+	LK_TRY(lk_slice_to_str(lk_slice(at, (size_t)(slash - at)), "the name", id, LK_SERIAL_MAX, e));
+	LK_TRY(check_name(id, e));
+	return lk_slice_to_str(lk_slice_str(*slash ? slash + 1 : slash), "the verb", verb, LK_WORD_MAX, e);
+}
+
+static struct lk_result
+take_parameter(const char *name, const char *value, struct lk_model_query *q, struct lk_err *e)
+{
+	uint64_t n;
+
+	if (strcmp(name, "cursor") == 0)
+		return lk_slice_to_str(lk_slice_str(value), name, q->cursor, sizeof q->cursor, e);
+	if (strcmp(name, "admission") == 0)
+		return lk_slice_to_str(lk_slice_str(value), name, q->admission, sizeof q->admission, e);
+	if (strcmp(name, "limit") == 0) {
+		LK_TRY(lk_parse_u64(lk_slice_str(value), name, 1, PAGE_MAX, &n, e));
+		q->limit = (int64_t)n;
+		return LK_OK;
+	}
+	LK_REQUIRE(strcmp(name, "state") == 0, e, LK_R_API_QUERY, "there is no parameter '%s'", name);
+	q->state = lk_state_by_name(value);
+	LK_REQUIRE(q->state != LK_STATE_ANY, e, LK_R_API_QUERY, "there is no state '%s'", value);
+	return LK_OK;
+}
+
+static struct lk_result
+read_query(const char *query, struct lk_model_query *ret, struct lk_err *e)
+{
+	char text[512], *at = text, *item, *value;
+
+	*ret = (struct lk_model_query){ .limit = PAGE };
+	LK_TRY(lk_slice_to_str(lk_slice_str(query), "the query", text, sizeof text, e));
+	while ((item = strsep(&at, "&"))) {
+		if (!item[0])
+			continue;
+		value = strchr(item, '=');
+		LK_REQUIRE(value, e, LK_R_API_QUERY, "'%s' has no value", item);
+		*value++ = 0;
+		LK_TRY(take_parameter(item, value, ret, e));
+	}
+	return LK_OK;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static json_t *
+roles_json(const struct lk_noc_config *c)
+{
+	return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "signer", 1, "keeper", 1, "courier", 1, "desk", 1,
+		"front", (int)c->fronts, "aaa", c->aaa_key[0] != 0, "enforcer", (int)c->enforce);
+}
+
+static struct lk_result
+status(const struct state *s, json_t **ret, struct lk_err *e)
+{
+	const struct lk_noc_config *c = lk_noc_config_of(s->process);
+	json_auto_t *obj = NULL;
+
+	LK_TRY(lk_model_status(s->model, &obj, e));
+	LK_TRY(lk_json_set(obj, "network", json_string(c->network), e));
+	LK_TRY(lk_json_set(obj, "version", json_string(LK_VERSION), e));
+	LK_TRY(lk_json_set(obj, "processes", roles_json(c), e));
+	if (c->allow_tls12)
+		json_array_append_new(json_object_get(obj, "relaxations"),
+			json_string("[front] allow_tls12: devices may use TLS 1.2"));
+	*ret = LK_TAKE(obj);
+	return LK_OK;
+}
+
+static struct lk_result
+read_device(const struct state *s, const struct lk_request_view *v, json_t **ret, struct lk_err *e)
+{
+	char id[LK_SERIAL_MAX], verb[LK_WORD_MAX];
+	struct lk_model_query q;
+
+	LK_TRY(read_query(v->query, &q, e));
+	LK_TRY(split_path(v->path, DEVICES, id, verb, e));
+	if (strcmp(id, "pending") == 0 && !verb[0]) {
+		memcpy(q.admission, "ask", sizeof "ask");
+		return lk_model_devices(s->model, &q, ret, e);
+	}
+	if (strcmp(verb, "timeline") == 0)
+		return lk_model_timeline(s->model, id, q.limit, ret, e);
+	LK_REQUIRE(!verb[0], e, LK_R_API_PATH, "a device has no '%s'", verb);
+	return lk_model_device(s->model, id, ret, e);
+}
+
+static struct lk_result
+read_resource(const struct state *s, const struct lk_request_view *v, json_t **ret, struct lk_err *e)
+{
+	const char *what = v->path + strlen("/api/v1/");
+	struct lk_model_query q;
+
+	LK_TRY(check_peer(v->peer, e));
+	LK_REQUIRE(lk_model_is_live(s->model), e, LK_R_API_NOT_READY, "the copy is not complete yet");
+	if (strcmp(what, "devices") == 0) {
+		LK_TRY(read_query(v->query, &q, e));
+		return lk_model_devices(s->model, &q, ret, e);
+	}
+	if (strncmp(v->path, DEVICES "/", strlen(DEVICES "/")) == 0)
+		return read_device(s, v, ret, e);
+	if (strcmp(what, "manufacturers") == 0)
+		return lk_model_manufacturers(s->model, ret, e);
+	if (strcmp(what, "status") == 0)
+		return status(s, ret, e);
+	if (strcmp(what, "ca") == 0)
+		return lk_domain_ca(&s->domain, s->model, ret, e);
+	if (strcmp(what, "crypto") == 0)
+		return lk_domain_crypto(lk_noc_config_of(s->process), ret, e);
+	if (strcmp(what, "trust") == 0)
+		return lk_domain_trust(&s->domain, s->model, ret, e);
+	return lk_fail(e, LK_R_API_PATH, "there is no %s", v->path);
+}
+
+static void
+on_read(struct lk_request *r, void *ctx)
+{
+	json_auto_t *obj = NULL;
+	struct lk_err e = { 0 };
+
+	if (read_resource(ctx, lk_request_view(r), &obj, &e).ok)
+		answer(r, 200, obj);
+	else
+		refuse(r, &e);
+}
+
+/* --- changing --------------------------------------------------------------------------------- */
+
+static void
+on_done(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err *why)
+{
+	struct lk_request *r = ctx;
+	struct lk_operator_reply_body b;
+	json_auto_t *obj = NULL;
+	struct lk_err e = { 0 };
+
+	(void)tag;
+	if (!m) {
+		refuse(r, why);
+		return;
+	}
+	if (!lk_body_unpack(LK_BODY_operator_reply, m->body, &b, &e).ok ||
+		!lk_json_parse(b.result, &obj, &e).ok ||
+		!lk_json_set(obj, "schema", json_integer(1), &e).ok)
+		refuse(r, &e);
+	else
+		answer(r, 200, obj);
+}
+
+/* Which action a request asks for, and upon what. */
+static struct lk_result
+read_change(const struct lk_request_view *v, char action[static 64], json_t *args, struct lk_err *e)
+{
+	static const char *const actions[] = { "device.approve", "device.deny", "device.revoke",
+		"device.decommission", "manufacturer.import", "manufacturer.distrust",
+		"manufacturer.remove" };
+	bool device = strncmp(v->path, DEVICES "/", strlen(DEVICES "/")) == 0;
+	char id[LK_SERIAL_MAX], verb[LK_WORD_MAX];
+	size_t i;
+
+	if (strcmp(v->path, MAKERS) == 0) {
+		memcpy(action, "manufacturer.add", sizeof "manufacturer.add");
+		return LK_OK;
+	}
+	LK_TRY(split_path(v->path, device ? DEVICES : MAKERS, id, verb, e));
+	if (strcmp(v->method, "DELETE") == 0) {
+		LK_REQUIRE(!verb[0], e, LK_R_API_PATH, "there is no %s", v->path);
+		memcpy(verb, "remove", sizeof "remove");
+	}
+	snprintf(action, 64, "%s.%s", device ? "device" : "manufacturer", verb);
+	for (i = 0; i < LK_ARRAY_LEN(actions); i++)
+		if (strcmp(actions[i], action) == 0)
+			return lk_json_set(args, device ? "device" : "manufacturer", json_string(id), e);
+	return lk_fail(e, LK_R_API_PATH, "there is no action %s", action);
+}
+
+static struct lk_result
+ask_keeper(const struct state *s, struct lk_request *r, struct lk_err *e)
+{
+	const struct lk_request_view *v = lk_request_view(r);
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_JSON_MAX);
+	struct lk_operator_request_body o = { .action = "" };
+	json_auto_t *args = NULL;
+
+	LK_TRY(check_peer(v->peer, e));
+	LK_TRY(lk_json_parse(v->body.n ? v->body : LK_SLICE_LIT("{}"), &args, e));
+	LK_TRY(read_change(v, o.action, args, e));
+	snprintf(o.actor, sizeof o.actor, "uid:%u", (unsigned)v->peer->uid);
+	LK_TRY(lk_json_print(args, &text, e));
+	o.arguments = lk_buf_slice(&text);
+	return lk_process_ask(s->process, LK_ROLE_KEEPER, 0, LK_BODY_operator_request, &o, on_done, r, 0, e);
+}
+
+static void
+on_change(struct lk_request *r, void *ctx)
+{
+	struct lk_err e = { 0 };
+
+	if (!ask_keeper(ctx, r, &e).ok)
+		refuse(r, &e);
+}
+
+/* A body is JSON, or none: an action may need nothing but its path. */
+static const struct lk_route http_routes[] = {
+	{ "GET", "/api/v1/", NULL, 0, on_read },
+	{ "POST", DEVICES "/", NULL, BODY_MAX, on_change },
+	{ "POST", MAKERS "/", NULL, BODY_MAX, on_change },
+	{ "POST", MAKERS, "application/json", BODY_MAX, on_change },
+	{ "DELETE", MAKERS "/", NULL, 0, on_change },
+};
+
+/* --- the change stream ------------------------------------------------------------------------ */
+
+static struct lk_result
+on_record(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_message *m,
+	struct lk_err *e)
+{
+	struct state *s = p->state;
+	struct lk_stream_record_body b;
+
+	(void)from;
+	LK_TRY(lk_body_unpack(LK_BODY_stream_record, m->body, &b, e));
+	return lk_model_apply(s->model, b.record, b.removed, e);
+}
+
+static struct lk_result
+on_live(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_message *m,
+	struct lk_err *e)
+{
+	struct state *s = p->state;
+
+	(void)from;
+	(void)m;
+	(void)e;
+	lk_model_live(s->model);
+	return LK_OK;
+}
+
+/* A keeper that was started anew may know more or less than the one before. */
+static void
+desk_linked(struct lk_process *p, const struct lk_peer_ref *peer)
+{
+	const struct lk_subscribe_body b = { .version = 1 };
+	struct state *s = p->state;
+	struct lk_err e = { 0 };
+
+	if (peer->role == LK_ROLE_KEEPER && (!lk_model_reset(s->model, &e).ok ||
+		!lk_process_tell(p, LK_ROLE_KEEPER, 0, LK_BODY_subscribe, &b, &e).ok)) {
+		lk_log_err(&e, NULL);
+		lk_process_end(p); /* a desk out of step is of no use: the next one begins anew */
+	}
+}
+
+static void
+on_commit(void *ctx)
+{
+	struct state *s = ctx;
+	struct lk_err e = { 0 };
+
+	if (!lk_model_commit(s->model, &e).ok) {
+		lk_log_err(&e, NULL);
+		lk_process_end(s->process);
+	}
+	lk_timer_at(s->commit, lk_loop_now_ms(s->process->loop) + COMMIT_MS);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static struct lk_result
+desk_open(struct lk_process *p, struct lk_err *e)
+{
+	struct state *s = calloc(1, sizeof *s);
+
+	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the desk");
+	p->state = s;
+	s->process = p;
+	LK_TRY(lk_domain_read(lk_noc_config_of(p), &s->domain, e));
+	return lk_model_new(p->state_dir, &s->model, e);
+}
+
+static struct lk_result
+desk_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
+{
+	struct state *s = p->state;
+
+	(void)e;
+	s->paths[0] = (struct lk_cage_path){ p->state_dir, LK_CAGE_READ | LK_CAGE_WRITE };
+	rules->profiles = LK_CAGE_SERVE | LK_CAGE_FILES;
+	rules->paths = s->paths;
+	rules->n_paths = LK_ARRAY_LEN(s->paths);
+	return LK_OK;
+}
+
+static struct lk_result
+desk_start(struct lk_process *p, struct lk_err *e)
+{
+	struct state *s = p->state;
+	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "operators", 0),
+		.routes = http_routes, .n_routes = LK_ARRAY_LEN(http_routes), .ctx = s };
+
+	LK_TRY(lk_timer_new(p->loop, on_commit, s, &s->commit, e));
+	lk_timer_at(s->commit, lk_loop_now_ms(p->loop) + COMMIT_MS);
+	return set.listen_fd < 0 ? LK_OK : lk_server_new(p->loop, &set, &s->server, e);
+}
+
+static void
+desk_close(struct lk_process *p)
+{
+	struct state *s = p->state;
+
+	if (!s)
+		return;
+	lk_server_free(s->server);
+	lk_timer_free(s->commit);
+	lk_model_free(s->model);
+	lk_domain_done(&s->domain);
+	free(s);
+}
+
+static const struct lk_message_route routes[] = {
+	{ LK_BODY_stream_record, LK_ROLE_KEEPER, on_record },
+	{ LK_BODY_stream_live, LK_ROLE_KEEPER, on_live },
+};
+
+const struct lk_role_work lk_noc_desk = {
+	.routes = routes,
+	.n_routes = LK_ARRAY_LEN(routes),
+	.open = desk_open,
+	.cage = desk_cage,
+	.start = desk_start,
+	.linked = desk_linked,
+	.close = desk_close,
+};
