@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 
-#define NAME_MAX_CHARS 40 /* leaves room for "RADIUS server at aaa" in a common name */
+#define NAME_MAX_CHARS 36 /* what a record takes as the id of its site */
 
 static struct lk_result
 take_port(struct lk_init_options *o, const char *port, struct lk_err *e)

@@ -216,7 +216,7 @@ put_network(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *
 		return LK_OK;
 	LK_TRY(lk_path_join(o->dir, "pki/radius-anchor.pem", text, sizeof text, e));
 	LK_TRY(put(out, "The only CA that devices take for the RADIUS server.", "radius_anchor", text, e));
-	snprintf(text, sizeof text, "radius.%s", o->registrar_name);
+	snprintf(text, sizeof text, "radius.%s", o->name);
 	return put(out, "The name in the RADIUS server's certificate.", "radius_server", text, e);
 }
 

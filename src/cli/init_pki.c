@@ -223,7 +223,7 @@ issue(struct pki *p, enum part i, enum part issuer, struct lk_cert **ret, struct
 		spec.san_ip = lk_slice(&loopback, sizeof loopback);
 	}
 	if (i == RADIUS_SERVER) {
-		snprintf(dns, sizeof dns, "radius.%s", p->o->registrar_name);
+		snprintf(dns, sizeof dns, "radius.%s", p->o->name);
 		spec.san_dns = dns;
 	}
 	LK_TRY(lk_cert_issue(&spec, above, p->keys[issuer], &der, e));

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/api.h"
 
 static const struct command {
 	const char *noun;
@@ -21,6 +21,33 @@ static const struct command {
 		"    [--registrar-name DNS] [--listen ADDRESS] [--with-radius [--radius-dir DIR]\n"
 		"    [--bridge IF] [--device-network CIDR] [--port IF]...]",
 		"make a network: its CAs, keys and configuration", lk_cli_init },
+	{ "device", "list", "[--state STATE] [--admission WORD] [--limit N] [--cursor ID]",
+		"the devices that are known", lk_cli_device_list },
+	{ "device", "pending", "", "the devices that wait for a decision", lk_cli_device_pending },
+	{ "device", "show", "DEVICE", "all that is known of a device, by id or serial number",
+		lk_cli_device_show },
+	{ "device", "timeline", "DEVICE", "what happened to a device", lk_cli_device_timeline },
+	{ "device", "approve", "DEVICE", "let it in", lk_cli_device_approve },
+	{ "device", "deny", "DEVICE", "keep it out", lk_cli_device_deny },
+	{ "device", "revoke", "DEVICE", "take its credentials back, and close its port",
+		lk_cli_device_revoke },
+	{ "device", "decommission", "DEVICE", "end its life in this network",
+		lk_cli_device_decommission },
+	{ "manufacturer", "list", "", "the manufacturers that are known", lk_cli_manufacturer_list },
+	{ "manufacturer", "add",
+		"--name NAME [--masa-url URL]\n"
+		"    [--unknown-devices allow|ask|deny] [--allow-tls12] [--ignore-idevid-expiry] FILE...",
+		"trust a manufacturer's anchors", lk_cli_manufacturer_add },
+	{ "manufacturer", "import", "--name NAME [as add] MANIFEST",
+		"take a manufacturer's signed list of devices", lk_cli_manufacturer_import },
+	{ "manufacturer", "distrust", "NAME", "let none of its devices in any more",
+		lk_cli_manufacturer_distrust },
+	{ "manufacturer", "remove", "NAME", "forget a manufacturer without devices",
+		lk_cli_manufacturer_remove },
+	{ "status", NULL, "", "roles, counts, ledger, versions, relaxations", lk_cli_status },
+	{ "ca", "show", "", "the domain's CAs", lk_cli_ca_show },
+	{ "crypto", "show", "", "the algorithms and keys in use", lk_cli_crypto_show },
+	{ "trust", "show", "", "who trusts whom by what, and every trust anchor", lk_cli_trust_show },
 	{ "inspect", NULL,
 		"[--anchor FILE]... [--at TIME] [--idevid FILE] [--nonce TEXT]\n"
 		"    [--registrar FILE] FILE",
@@ -43,6 +70,7 @@ print_help(void)
 	       "       latchkey --help | --version\n\ncommands:\n");
 	for (i = 0; i < LK_ARRAY_LEN(commands); i++)
 		print_usage(&commands[i]);
+	printf("\ncommands that ask latchkeyd take --socket PATH, else %s\n", LK_API_SOCKET);
 	printf("\nexit status: 0 done, 1 refused, 2 usage, 3 not found, 4 denied, 5 peer,\n"
 	       "6 try again, 7 local failure, 8 a bug\n");
 }
