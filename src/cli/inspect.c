@@ -180,7 +180,8 @@ lk_cli_inspect(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 
 	LK_TRY(read_command_line(argc, argv, &in, e));
 	LK_TRY(lk_file_read(in.file, &bytes, e));
-	want = (struct lk_inspect_want){ in.anchors, in.idevid.n ? in.idevid.v[0] : NULL, in.nonce,
+	want = (struct lk_inspect_want){ in.anchors, &in.anchor_certs,
+		in.idevid.n ? in.idevid.v[0] : NULL, in.nonce,
 		in.registrar.n ? &in.registrar : NULL, in.now };
 	LK_TRY(lk_inspect(lk_buf_slice(&bytes), &want, &i, e));
 	if (i.verdict == LK_VERDICT_REFUSED)

@@ -13,11 +13,12 @@
 
 /* What the operator gave; what is NULL was not given. */
 struct lk_inspect_want {
-	const struct lk_anchors *anchors; /* --anchor */
-	const struct lk_cert *idevid;     /* --idevid */
-	const char *nonce;                /* --nonce */
-	const struct lk_certs *registrar; /* --registrar: its TLS chain, end-entity first */
-	int64_t now;                      /* --at, else the wall clock */
+	const struct lk_anchors *anchors;    /* --anchor */
+	const struct lk_certs *anchor_certs; /* the same, one by one */
+	const struct lk_cert *idevid;        /* --idevid */
+	const char *nonce;                   /* --nonce */
+	const struct lk_certs *registrar;    /* --registrar: its TLS chain, end-entity first */
+	int64_t now;                         /* --at, else the wall clock */
 };
 
 enum lk_verdict {

@@ -7,6 +7,11 @@
 #include <assert.h>
 
 #include "artefact/audit_log.h"
+#include "artefact/cert_profile.h"
+#include "artefact/crl.h"
+#include "artefact/csr.h"
+#include "artefact/manifest.h"
+#include "artefact/onboarding_information.h"
 #include "artefact/telemetry.h"
 #include "artefact/voucher_request.h"
 #include "base/encode.h"
@@ -202,6 +207,7 @@ print_certificate(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
 {
 	char issuer[LK_CERT_NAME_MAX], serial[2 * LK_CERT_SERIAL_MAX + 1];
 	char from[LK_TIME_TEXT_MAX], to[LK_TIME_TEXT_MAX], url[LK_CERT_NAME_MAX];
+	enum lk_cert_profile p;
 
 	LK_TRY(lk_cert_print_line("subject", c, out, e));
 	lk_cert_issuer_text(c, issuer, sizeof issuer);
@@ -217,6 +223,10 @@ print_certificate(const struct lk_cert *c, struct lk_buf *out, struct lk_err *e)
 	LK_TRY(lk_cert_url(c, LK_OID_PE_MUD_URL, url, e));
 	if (url[0])
 		LK_TRY(lk_buf_printf(out, e, "mud-url: %s\n", url));
+	for (p = 0; p < LK_PROFILE_COUNT; p++)
+		if (lk_cert_check_profile(c, p, NULL).ok)
+			LK_TRY(lk_buf_printf(
+				out, e, "fits profile: %s\n", lk_cert_profile_name(p)));
 	return LK_OK;
 }
 
@@ -236,6 +246,75 @@ inspect_certificate(struct lk_slice in, const struct lk_inspect_want *w, struct 
 	}
 	LK_TRY(lk_chain_verify(w->anchors, certs.v[0], &certs, LK_TIMES_CHECK, w->now, e));
 	checked(i, "signature, validity");
+	i->verdict = LK_VERDICT_VALID;
+	return LK_OK;
+}
+
+static bool
+is_onboarding(struct lk_slice in)
+{
+	/* id-ct-sztpConveyedInfoJSON, RFC 8572 */
+	return is_cms(in) && contains(in, "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x2b");
+}
+
+/* --anchor is the domain's, --idevid the device's certificate there: its local id and serial. */
+static struct lk_result
+inspect_onboarding(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_onboarding_freep) struct lk_onboarding *o = NULL;
+	char device[LK_CERT_NAME_MAX], serial[LK_CERT_NAME_MAX];
+	struct lk_onboarding_want want = { .domain = w->anchors, .now = w->now };
+	struct lk_verified_onboarding verified;
+
+	LK_TRY(lk_onboarding_parse(in, &o, e));
+	LK_TRY(lk_onboarding_print(o, &i->fields, e));
+	LK_TRY(print_signer(o->cms, i, e));
+	want.device = o->leaf.device;
+	want.serial_number = o->leaf.serial_number;
+	if (w->idevid) {
+		lk_cert_subject(w->idevid, LK_OID_COMMON_NAME, device);
+		lk_cert_subject(w->idevid, LK_OID_SERIAL_NUMBER, serial);
+		want.device = device;
+		want.serial_number = serial;
+	} else {
+		skipped(i, "device, serial-number", "--idevid");
+	}
+	if (!w->anchors) {
+		i->verdict = LK_VERDICT_UNVERIFIED;
+		return check_enclosed(o->cms, i, e);
+	}
+	LK_TRY(lk_onboarding_check(o, &want, &verified, e));
+	checked(i, "signature, signer, issued-on");
+	if (w->idevid)
+		checked(i, "device, serial-number");
+	i->verdict = LK_VERDICT_VALID;
+	return LK_OK;
+}
+
+/* The base64 of a CMS object in one line, then a JSON object a line. */
+static bool
+is_manifest(struct lk_slice in)
+{
+	return in.n > 3 && memcmp(in.p, "MII", 3) == 0 && contains(in, "\n{");
+}
+
+static struct lk_result
+inspect_manifest(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_manifest_freep) struct lk_manifest *m = NULL;
+	struct lk_verified_manifest verified;
+
+	LK_TRY(lk_manifest_parse(in, &m, e));
+	LK_TRY(lk_manifest_print(m, &i->fields, e));
+	LK_TRY(print_signer(m->cms, i, e));
+	if (!w->anchors) {
+		i->verdict = LK_VERDICT_UNVERIFIED;
+		return check_enclosed(m->cms, i, e);
+	}
+	LK_TRY(lk_manifest_check(m, w->anchors, w->now, &verified, e));
+	checked(i, "signature, signer, issued-on, devices");
 	i->verdict = LK_VERDICT_VALID;
 	return LK_OK;
 }
@@ -261,6 +340,74 @@ inspect_certs_only(struct lk_slice in, const struct lk_inspect_want *w, struct l
 	for (k = 0; k < certs.n; k++)
 		LK_TRY(lk_cert_print_line("certificate", certs.v[k], &i->fields, e));
 	i->verdict = LK_VERDICT_WELL_FORMED;
+	return LK_OK;
+}
+
+/* --- requests and lists --------------------------------------------------------------------- */
+
+/* SEQUENCE { SEQUENCE { INTEGER version, SEQUENCE …, of which only the number differs. */
+static bool
+begins_with_version(struct lk_slice in, uint8_t version)
+{
+	const uint8_t head[] = { 0x02, 0x01, version, 0x30 };
+
+	return in.n > 16 && in.p[0] == 0x30 && memmem(in.p, 16, head, sizeof head);
+}
+
+static bool
+is_csr(struct lk_slice in)
+{
+	return begins_with_version(in, 0);
+}
+
+static struct lk_result
+inspect_csr(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_csr_freep) struct lk_csr *c = NULL;
+	char serial[LK_CERT_NAME_MAX];
+	struct lk_csr_want want = { .keys = ~0u, .serial_number = serial, .shown = w->idevid };
+	struct lk_verified_csr verified;
+
+	LK_TRY(lk_csr_parse(in, &c, e));
+	LK_TRY(lk_csr_print(c, &i->fields, e));
+	if (w->idevid) {
+		lk_cert_subject(w->idevid, LK_OID_SERIAL_NUMBER, serial);
+		LK_TRY(lk_csr_check(c, &want, &verified, e));
+		checked(i, "proof of possession, key, names, extensions");
+	} else {
+		skipped(i, "proof of possession, key, names, extensions", "--idevid");
+	}
+	i->verdict = LK_VERDICT_WELL_FORMED;
+	return LK_OK;
+}
+
+static bool
+is_crl(struct lk_slice in)
+{
+	return begins_with_version(in, 1);
+}
+
+/* --anchor is the issuing CA itself. */
+static struct lk_result
+inspect_crl(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_crl_freep) struct lk_crl *c = NULL;
+	size_t k;
+
+	LK_TRY(lk_crl_parse(in, &c, e));
+	LK_TRY(lk_crl_print(c, &i->fields, e));
+	if (!w->anchors) {
+		i->verdict = LK_VERDICT_UNVERIFIED;
+		skipped(i, "issuer, signature, this-update, next-update", "--anchor");
+		return LK_OK;
+	}
+	for (k = 0; !lk_crl_check(c, w->anchor_certs->v[k], w->now, 0, e).ok; k++)
+		if (k + 1 == w->anchor_certs->n)
+			return (struct lk_result){ false };
+	checked(i, "issuer, signature, this-update, next-update");
+	i->verdict = LK_VERDICT_VALID;
 	return LK_OK;
 }
 
@@ -320,11 +467,30 @@ static const struct {
 } inspectors[] = {
 	{ "certs-only", is_certs_only, inspect_certs_only },
 	{ "voucher-request", is_voucher_request, inspect_request },
+	{ "onboarding-information", is_onboarding, inspect_onboarding },
 	{ "voucher", is_cms, inspect_voucher },
 	{ "certificate", is_certificate, inspect_certificate },
+	{ "csr", is_csr, inspect_csr },
+	{ "crl", is_crl, inspect_crl },
+	{ "manifest", is_manifest, inspect_manifest },
 	{ "audit-log", is_audit_log, inspect_audit_log },
 	{ "telemetry", is_telemetry, inspect_telemetry },
 };
+
+/* PEM, a body of EST, a listing of an RFC: base64 around the thing itself. Yields what is between
+ * PEM's lines, or all of it. */
+static struct lk_slice
+inside_pem(struct lk_slice in)
+{
+	static const char begin[] = "-----BEGIN ", end[] = "\n-----END ";
+	const uint8_t *from, *to;
+
+	if (in.n < sizeof begin || memcmp(in.p, begin, sizeof begin - 1) != 0)
+		return in;
+	from = memchr(in.p, '\n', in.n);
+	to = memmem(in.p, in.n, end, sizeof end - 1);
+	return from && to && from < to ? lk_slice(from, (size_t)(to - from)) : in;
+}
 
 struct lk_result
 lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret,
@@ -342,9 +508,9 @@ lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_ins
 			ret->verdict = LK_VERDICT_REFUSED;
 		return LK_OK;
 	}
-	/* A body of EST or a listing of an RFC: base64 around the thing itself. */
-	LK_REQUIRE(in.n > 0 && lk_base64_decode(in, LK_BASE64_WHITESPACE, &inner, NULL).ok, e,
-		LK_R_INSPECT_KIND, "the bytes begin like nothing that Latchkey reads");
+	LK_REQUIRE(
+		in.n > 0 && lk_base64_decode(inside_pem(in), LK_BASE64_WHITESPACE, &inner, NULL).ok,
+		e, LK_R_INSPECT_KIND, "the bytes begin like nothing that Latchkey reads");
 	return lk_inspect(lk_buf_slice(&inner), want, ret, e);
 }
 

@@ -17,6 +17,7 @@
 #define LK_CERT_NAME_MAX   256        /* characters of one name attribute or URL */
 #define LK_CERT_KEY_ID_MAX 64         /* octets of a key identifier */
 
+#define LK_OID_COMMON_NAME     "2.5.4.3"
 #define LK_OID_SERIAL_NUMBER   "2.5.4.5" /* X520SerialNumber, RFC 5280 A.1 */
 #define LK_OID_EKU_SERVER_AUTH "1.3.6.1.5.5.7.3.1"
 #define LK_OID_EKU_CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
