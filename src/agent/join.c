@@ -176,7 +176,7 @@ wait_for_address(struct lk_agent *a, struct lk_err *e)
 	return LK_OK;
 }
 
-/*= G-29: the application is met with the anchor that onboarding brought, and no other =*/
+/* An application is met with the anchor that onboarding brought, and no other. */
 static struct lk_result
 visit(struct lk_agent *a, const struct lk_endpoint *where, struct lk_err *e)
 {
