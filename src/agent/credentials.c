@@ -279,15 +279,16 @@ static struct lk_result
 read_bootstrap(struct lk_credentials *c, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs anchors = { .n = 0 };
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], line[LK_KEY_URI_MAX + 1] = "file:idevid.key";
 	struct lk_err missing = { 0 };
 
 	LK_TRY(lk_path_join(c->dir, "bootstrap", dir, sizeof dir, e));
 	LK_TRY(read_certs(dir, "idevid.pem", &c->idevid, e));
 	LK_TRY(read_certs(dir, "anchors.pem", &anchors, e));
 	LK_TRY(lk_anchors_new(&anchors, &c->manufacturer, e));
-	if (!read_uri(dir, "idevid.uri", c->idevid_uri, sizeof c->idevid_uri, &missing).ok)
-		LK_TRY(key_in(dir, "file:idevid.key", c->idevid_uri, sizeof c->idevid_uri, e));
+	if (!read_uri(dir, "idevid.uri", line, sizeof line, &missing).ok)
+		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
+	LK_TRY(key_in(dir, line, c->idevid_uri, sizeof c->idevid_uri, e));
 	LK_TRY(lk_key_load(c->idevid_uri, &c->idevid_key, e));
 	LK_REQUIRE(lk_slice_eq(lk_key_spki(c->idevid_key), lk_cert_spki(c->idevid.v[0])), e,
 		LK_R_KEY_MISMATCH, "the key is not that of idevid.pem's first certificate");
