@@ -57,7 +57,7 @@ struct state {
 	size_t n_open;
 	uint32_t last_device;
 	uint32_t generation;  /* of nf_tables when the tables were looked at last */
-	uint64_t fingerprint; /* of our tables as they were installed */
+	uint64_t fingerprint; /* of our tables as they were installed; 0: they are not */
 	struct lk_sighting *told[LK_SIGHTING_SETS]; /* what the last look saw */
 	size_t n_told[LK_SIGHTING_SETS];
 };
@@ -102,6 +102,7 @@ install(struct state *s, struct lk_err *e)
 {
 	size_t i;
 
+	s->fingerprint = 0;
 	LK_TRY(apply_rules(s, e));
 	for (i = 0; i < s->n_open; i++)
 		LK_TRY(lk_elements_admit(s->netfilter, &s->open[i], e));
@@ -117,17 +118,18 @@ ensure_tables(struct state *s, struct lk_err *e)
 	uint64_t fingerprint;
 
 	LK_TRY(lk_netfilter_generation(s->netfilter, &generation, e));
-	if (generation == s->generation)
+	if (s->fingerprint && generation == s->generation)
 		return LK_OK;
 	LK_TRY(lk_netfilter_fingerprint(s->netfilter, &fingerprint, e));
-	if (fingerprint != s->fingerprint) {
-		lk_log(LK_LOG_WARNING, "tables-restored", "msg",
-			fingerprint ? "somebody altered the tables named latchkey"
-				    : "the tables named latchkey were missing",
-			NULL);
-		return install(s, e);
+	if (s->fingerprint && fingerprint == s->fingerprint) {
+		s->generation = generation;
+		return LK_OK;
 	}
-	s->generation = generation;
+	LK_TRY(install(s, e));
+	lk_log(LK_LOG_WARNING, "tables-restored", "msg",
+		fingerprint ? "somebody altered the tables named latchkey"
+			    : "the tables named latchkey were missing",
+		NULL);
 	return LK_OK;
 }
 

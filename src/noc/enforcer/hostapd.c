@@ -57,8 +57,10 @@ parse_event(struct lk_slice in, struct lk_hostapd_message *m, struct lk_err *e)
 	} events[] = {
 		{ "AP-STA-CONNECTED ", LK_HOSTAPD_CONNECTED },
 		{ "AP-STA-DISCONNECTED ", LK_HOSTAPD_DISCONNECTED },
-		{ "CTRL-EVENT-EAP-SUCCESS2 ", LK_HOSTAPD_SUCCESS },
+		{ "CTRL-EVENT-EAP-SUCCESS2 ", LK_HOSTAPD_SUCCESS }, /* by a RADIUS server */
+		{ "CTRL-EVENT-EAP-SUCCESS ", LK_HOSTAPD_SUCCESS },  /* by hostapd's own */
 		{ "CTRL-EVENT-EAP-FAILURE2 ", LK_HOSTAPD_FAILURE },
+		{ "CTRL-EVENT-EAP-FAILURE ", LK_HOSTAPD_FAILURE },
 	};
 	struct lk_err why;
 	size_t i;
