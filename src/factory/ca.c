@@ -130,10 +130,11 @@ write_masa_conf(const struct lk_factory_plan *plan, const char *masa_dir, struct
 
 	LK_TRY(lk_buf_printf(&text, e,
 		"# latchkey-masa of %s; masa.conf(5) explains every key.\n"
-		"[front]\nlisten = [::]:%s\n\n"
+		"[front]\nlisten = 0.0.0.0:%s, [::]:%s\n\n"
 		"[manufacturer]\npki_dir = %s/pki\n\n"
 		"[keys]\ntls = file:%s/keys/tls.key\nvoucher = file:%s/keys/voucher.key\n",
-		plan->manufacturer, port ? port + 1 : "443", home, home, home));
+		plan->manufacturer, port ? port + 1 : "443", port ? port + 1 : "443", home,
+		home, home));
 	LK_TRY(lk_path_join(masa_dir, "masa.conf", path, sizeof path, e));
 	return lk_file_create(path, lk_buf_slice(&text), 0644, e);
 }

@@ -8,7 +8,7 @@ static const char *const pins[] = { "farthest", "registrar", NULL };
 
 static const struct lk_config_key keys[] = {
 	LK_CONFIG_COMMON("/var/lib/latchkey/masa"),
-	LK_CONFIG_TEXT(struct lk_masa_config, listen, "front", "listen", "[::]:9443",
+	LK_CONFIG_TEXT(struct lk_masa_config, listen, "front", "listen", "0.0.0.0:9443, [::]:9443",
 		"Addresses for registrars and the factory, separated by commas."),
 	LK_CONFIG_U32(struct lk_masa_config, fronts, "front", "processes", "2", 1, 64,
 		"Number of front processes."),

@@ -31,7 +31,7 @@ static const struct lk_config_key keys[] = {
 	TEXT(applications, "network", "applications", "",
 		"Application services that devices are told of: kind=url|anchor.pem, separated by commas."),
 
-	TEXT(listen, "front", "listen", "[::]:8443", "Addresses for devices, separated by commas."),
+	TEXT(listen, "front", "listen", "0.0.0.0:8443, [::]:8443", "Addresses for devices, separated by commas."),
 	U32(fronts, "front", "processes", "2", 1, 64, "Number of front processes."),
 	BOOL(allow_tls12, "front", "allow_tls12", "no", "Offer TLS 1.2 to devices."),
 	TEXT(announce, "front", "announce", "",

@@ -6,6 +6,7 @@
  */
 #include "role/process.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,6 +342,7 @@ enter_cage(struct lk_process *p, struct lk_err *e)
 
 	if (p->private->work->cage)
 		LK_TRY(p->private->work->cage(p, &rules, e));
+	json_object_seed(0); /* jansson opens /dev/urandom on its first object */
 	return lk_cage_enter(&rules, e);
 }
 

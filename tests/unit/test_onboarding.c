@@ -592,7 +592,7 @@ test_masa_down_is_told_as_later(void **state)
 	p = new_pledge(&w);
 	run(&w, p, LK_PLEDGE_VOUCHER_LATER);
 	assert_int_equal(w.reply.status, 503);
-	assert_string_equal(newest_reason(&w.noc, "masa-unreachable"), "role-silent");
+	assert_string_equal(newest_reason(&w.noc, "masa-unreachable"), "masa-unreachable");
 	w.masa_down = false;
 	run(&w, p, LK_PLEDGE_FAILED);
 	assert_int_equal(lk_pledge_state(p), LK_PLEDGE_ONBOARDED);

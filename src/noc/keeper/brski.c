@@ -308,8 +308,12 @@ voucher_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	LK_TRY(run_of(t, m->subject, "requested", &run, &d, &live, e));
 	if (!live)
 		return LK_OK;
-	if (m->failed)
-		return run_fails(t, &run, &d, "masa-unreachable", "courier", m->failed, e);
+	if (m->failed) {
+		/* Whatever is wrong on the way to it, the device may ask again. */
+		lk_err_set(&why, LK_R_MASA_UNREACHABLE, "%s: %s",
+			lk_reason_info(m->failed->reason)->symbol, m->failed->msg);
+		return run_fails(t, &run, &d, "masa-unreachable", "courier", &why, e);
+	}
 	if (!check_status(f, LK_TYPE_VOUCHER, &why).ok)
 		return run_fails(t, &run, &d, "masa-refused", "masa", &why, e);
 	if (!audit_voucher(t, &d, &run, f->body, &v, &why).ok)
