@@ -83,6 +83,7 @@ struct lk_crl_builder {
 LK_RESULT lk_crl_begin(struct lk_crl_builder *b, const struct lk_cert *issuer,
 	const struct lk_key *key, uint64_t number, int64_t this_update, int64_t next_update,
 	struct lk_err *e);
+/* A list that grows too large is told by lk_crl_finish(). */
 LK_RESULT lk_crl_add(struct lk_crl_builder *b, const struct lk_crl_entry *entry, struct lk_err *e);
 /* Signs; appends DER to out. */
 LK_RESULT lk_crl_finish(struct lk_crl_builder *b, struct lk_buf *out, struct lk_err *e);

@@ -30,11 +30,9 @@ check_link(const struct lk_csr *c, const struct lk_csr_want *want, struct lk_err
 	if (!c->challenge.n)
 		return LK_OK;
 	/*= RFC7030 3.5: a challengePassword, if present, is this session's tls-unique in base64 =*/
-	LK_REQUIRE(want->binding.n, e, LK_R_CSR_LINK,
-		"challengePassword is present, and this session has nothing to compare it with");
 	LK_TRY(lk_base64_encode(want->binding, &text, e));
 	LK_REQUIRE(lk_slice_eq(c->challenge, lk_buf_slice(&text)), e, LK_R_CSR_LINK,
-		"challengePassword is not of this TLS session");
+		"challengePassword is not of this TLS session, or the session has none");
 	return LK_OK;
 }
 
@@ -143,7 +141,8 @@ check_names(const struct lk_csr *c, const struct lk_csr_want *want, struct lk_er
 		enum lk_oid id = lk_oid_find(n->oid);
 
 		lk_oid_text(n->oid, type);
-		/* The record decides on names; a request that has others is refused, not corrected. */
+		/* The record decides on names; a request that has others is refused, not corrected.
+		 */
 		LK_REQUIRE(
 			(id == LK_ID_AT_SERIAL_NUMBER && is_text(n->value, want->serial_number)) ||
 				(id == LK_ID_AT_COMMON_NAME &&

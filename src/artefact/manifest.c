@@ -116,9 +116,6 @@ read_leaves(struct lk_slice text, struct lk_manifest_leaves *ret, struct lk_err 
 	LK_TRY(lk_json_parse_yang(text, ROOT, &obj, e));
 	LK_TRY(lk_json_read(&table, obj, ret, e));
 	list = json_object_get(obj, ANCHORS);
-	LK_REQUIRE(json_array_size(list) <= LK_MANIFEST_ANCHORS_MAX, e, LK_R_TOO_LARGE,
-		"%zu trust anchors, at most %d are taken", json_array_size(list),
-		LK_MANIFEST_ANCHORS_MAX);
 	for (i = 0; i < json_array_size(list); i++)
 		LK_TRY(read_anchor(json_array_get(list, i), &ret->anchors, e));
 	return check_leaves(ret, e);

@@ -12,11 +12,9 @@ lk_text_read(struct lk_der *d, struct lk_slice *ret, struct lk_err *e)
 	unsigned tag = d->left.n ? d->left.p[0] : 0;
 	struct lk_slice text;
 
-	LK_REQUIRE(tag == LK_DER_UTF8 || tag == LK_DER_PRINTABLE || tag == LK_DER_IA5, e, d->reason,
-		"%s has a string with tag %02x", d->what, tag);
 	LK_TRY(lk_der_get(d, tag, &text, e));
 	LK_REQUIRE(lk_der_is_text(tag, text), e, d->reason,
-		"%s has a character that its string cannot have", d->what);
+		"%s has a string of another type, or a character that its type has not", d->what);
 	*ret = text;
 	return LK_OK;
 }

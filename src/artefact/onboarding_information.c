@@ -170,12 +170,9 @@ read_endpoints(const json_t *obj, struct lk_onboarding_leaves *leaf, struct lk_e
 		"%zu applications, at most %d are taken", json_array_size(list),
 		LK_ONBOARDING_ENDPOINTS_MAX);
 	for (i = 0; i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
-
-		LK_REQUIRE(json_is_object(item), e, LK_R_ONBOARDING_LEAF,
-			"application %zu is not an object", i);
 		leaf->n_endpoints = i + 1;
-		LK_TRY(lk_json_read(&endpoint_table, item, &leaf->endpoints[i], e));
+		LK_TRY(lk_json_read(
+			&endpoint_table, json_array_get(list, i), &leaf->endpoints[i], e));
 	}
 	return LK_OK;
 }

@@ -364,6 +364,8 @@ test_issuer_refused(void **state)
 	struct lk_cert_spec s = spec_of(LK_PROFILE_LDEVID);
 	const struct lk_cert *ca = cast.cert[LK_PROFILE_DEVICE_CA];
 	struct lk_cert_spec sub = spec_of(LK_PROFILE_SERVICE_CA);
+	const struct pki_spec bare = { .cn = "CA", .ca = true, .no_ski = true, .no_aki = true };
+	LK_CLEANUP(pki_id_done) struct pki_id no_ski = { .key = NULL };
 
 	(void)state;
 	assert_issuer_refused(&s, NULL, cast.key[LK_PROFILE_LDEVID], LK_R_CERT_ISSUER);
@@ -377,6 +379,9 @@ test_issuer_refused(void **state)
 	s.not_before = lk_cert_not_after(ca) - PKI_DAY;
 	s.not_after = lk_cert_not_after(ca) + 1;
 	assert_issuer_refused(&s, ca, cast.key[LK_PROFILE_DEVICE_CA], LK_R_CERT_ISSUER);
+	pki_issue(NULL, &bare, &no_ski);
+	s = spec_of(LK_PROFILE_LDEVID);
+	assert_issuer_refused(&s, pki_cert(&no_ski), no_ski.key, LK_R_CERT_ISSUER);
 	s = spec_of(LK_PROFILE_NETWORK_ROOT);
 	assert_issuer_refused(&s, NULL, cast.key[LK_PROFILE_LDEVID], LK_R_KEY_MISMATCH);
 	s = spec_of(LK_PROFILE_IDEVID);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "cert_cast.h"
+#include "crypto/ossl.h"
 
 static struct cert_cast cast;
 static struct pki_id vendor;
@@ -150,7 +151,6 @@ test_rules(void **state)
 	s.serial_number = NULL;
 	assert_verdict(&s, LK_PROFILE_LDEVID, LK_R_CERT_SUBJECT);
 	s = ldevid();
-	/*= RFC5280 4.2: an unknown critical extension is refused =*/
 	s.masa_url = PKI_MASA_URL;
 	assert_verdict(&s, LK_PROFILE_LDEVID, LK_R_CERT_EXTENSION);
 	s = ldevid();
@@ -165,17 +165,88 @@ test_rules(void **state)
 	assert_verdict(&s, LK_PROFILE_LDEVID, LK_R_CERT_KEY_ID);
 }
 
+/* A copy of a certificate of the cast with one extension removed (0: none) and another added (NULL:
+ * none). */
+static struct lk_cert *
+bent(enum lk_cert_profile p, int without, const char *name, const char *value)
+{
+	LK_CLEANUP(X509_freep) X509 *x = X509_dup(lk_cert_x509(cast.cert[p]));
+	LK_CLEANUP(X509_EXTENSION_freep) X509_EXTENSION *add = NULL;
+	struct lk_cert *ret = NULL;
+	int at = without ? X509_get_ext_by_NID(x, without, -1) : -1;
+
+	if (at >= 0)
+		X509_EXTENSION_free(X509_delete_ext(x, at));
+	if (name) {
+		add = X509V3_EXT_nconf(NULL, NULL, name, value);
+		assert_true(add && X509_add_ext(x, add, -1));
+	}
+	assert_true(X509_sign(x, lk_key_evp(cast.key[cert_issuer_of(p)]), EVP_sha256()));
+	assert_true(lk_cert_from_x509(x, &ret, NULL).ok);
+	return ret;
+}
+
+static void
+assert_bent(enum lk_cert_profile is, enum lk_cert_profile want, int without, const char *name,
+	const char *value, enum lk_reason reason)
+{
+	LK_CLEANUP(lk_cert_freep)
+	struct lk_cert *c = bent(is, without, name, value);
+	struct lk_err e = { .reason = LK_R_NONE };
+
+	if (reason != LK_R_NONE)
+		assert_refused(lk_cert_check_profile(c, want, &e), e, reason);
+	else if (!lk_cert_check_profile(c, want, &e).ok)
+		fail_msg("%s", e.msg);
+}
+
 static void
 test_ca_rules(void **state)
 {
-	/* OpenSSL's words for a CA have no pathLenConstraint. */
-	const struct pki_spec s = { .cn = "CA", .ca = true };
+	const enum lk_cert_profile ca = LK_PROFILE_DEVICE_CA;
+	const int bc = NID_basic_constraints;
 	struct pki_spec leaf = ldevid();
 
 	(void)state;
+	assert_verdict(&leaf, ca, LK_R_CERT_CONSTRAINTS);
+	assert_bent(ca, ca, bc, "basicConstraints", "critical,CA:TRUE,pathlen:0", LK_R_NONE);
+	assert_bent(ca, ca, bc, "basicConstraints", "critical,CA:TRUE", LK_R_CERT_CONSTRAINTS);
+	assert_bent(ca, ca, bc, "basicConstraints", "critical,CA:TRUE,pathlen:1",
+		LK_R_CERT_CONSTRAINTS);
 	/*= RFC5280 4.2.1.9: basicConstraints of a CA are critical =*/
-	assert_verdict(&s, LK_PROFILE_DEVICE_CA, LK_R_CERT_CONSTRAINTS);
-	assert_verdict(&leaf, LK_PROFILE_DEVICE_CA, LK_R_CERT_CONSTRAINTS);
+	assert_bent(ca, ca, bc, "basicConstraints", "CA:TRUE,pathlen:0", LK_R_CERT_CONSTRAINTS);
+	assert_bent(ca, ca, NID_key_usage, "keyUsage", "critical,keyCertSign", LK_R_CERT_KEY_USAGE);
+}
+
+/*= RFC5280 4.2: an unknown critical extension is refused =*/
+static void
+test_unknown(void **state)
+{
+	const enum lk_cert_profile own = LK_PROFILE_IDEVID, foreign = LK_PROFILE_FOREIGN_IDEVID;
+
+	(void)state;
+	assert_bent(own, own, 0, "1.2.3.4", "ASN1:NULL", LK_R_CERT_EXTENSION);
+	assert_bent(own, own, 0, "1.2.3.4", "critical,ASN1:NULL", LK_R_CERT_EXTENSION);
+	assert_bent(own, foreign, 0, "1.2.3.4", "ASN1:NULL", LK_R_NONE);
+	assert_bent(own, foreign, 0, "1.2.3.4", "critical,ASN1:NULL", LK_R_CERT_EXTENSION);
+}
+
+/*= RFC5280 4.1.2.1: a certificate with extensions is of version 3 =*/
+static void
+test_version(void **state)
+{
+	LK_CLEANUP(X509_freep) X509 *x = X509_dup(lk_cert_x509(cast.cert[LK_PROFILE_IDEVID]));
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+	struct lk_err e;
+
+	(void)state;
+	while (X509_get_ext_count(x) > 0)
+		X509_EXTENSION_free(X509_delete_ext(x, 0));
+	assert_true(X509_set_version(x, X509_VERSION_1));
+	assert_true(X509_sign(x, lk_key_evp(vendor.key), EVP_sha256()));
+	assert_true(lk_cert_from_x509(x, &c, &e).ok);
+	assert_refused(
+		lk_cert_check_profile(c, LK_PROFILE_FOREIGN_IDEVID, &e), e, LK_R_CERT_VERSION);
 }
 
 /* What is met in the field: keyUsage set, ten years, other attributes, no key identifiers. */
@@ -238,6 +309,8 @@ main(void)
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_ca_rules),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_golden),

@@ -350,6 +350,34 @@ test_bent(void **state)
 	assert_parse_refused(lk_buf_slice(&der), LK_R_CRL_SYNTAX);
 }
 
+/* What the reader refuses and the writer does not write, written by hand. */
+static void
+test_forms(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf none = LK_BUF_INIT(8192);
+	LK_CLEANUP(lk_buf_done) struct lk_buf number = LK_BUF_INIT(8192);
+	LK_CLEANUP(lk_crl_builder_done) struct lk_crl_builder b = { .any = false };
+	uint8_t *p;
+	struct lk_err e;
+
+	(void)state;
+	/*= RFC5280 5.1.2.6: with nothing revoked the list of entries is absent =*/
+	begin(&b);
+	lk_der_open(&b.w, LK_DER_SEQUENCE);
+	b.any = true;
+	assert_true(lk_crl_finish(&b, &none, &e).ok);
+	assert_parse_refused(lk_buf_slice(&none), LK_R_CRL_SYNTAX);
+	lk_crl_builder_done(&b);
+	begin(&b);
+	b.number = UINT64_MAX; /* nine octets, the first of them zero */
+	assert_true(lk_crl_finish(&b, &number, &e).ok);
+	lk_crl_free(parsed(lk_buf_slice(&number)));
+	p = memmem(number.p, number.n, "\x02\x09\x00\xff", 4);
+	assert_non_null(p);
+	p[2] = 1;
+	assert_parse_refused(lk_buf_slice(&number), LK_R_TOO_LARGE);
+}
+
 static void
 test_serial_limit(void **state)
 {
@@ -498,6 +526,7 @@ main(void)
 		cmocka_unit_test(test_ours_reads_openssl),
 		cmocka_unit_test(test_syntax),
 		cmocka_unit_test(test_bent),
+		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_serial_limit),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_other_key),

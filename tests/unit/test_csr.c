@@ -338,33 +338,49 @@ test_syntax(void **state)
 		LK_SLICE_LIT(REQUEST("\x30\x07\x06\x03\x55\x1d\x11\x04\x00")), LK_R_CSR_SYNTAX);
 }
 
-/*= RFC5280 4.2: no extension occurs twice =*/
+/* A request for n extensions 1.2.x; x is the same for all, or counts. */
 static void
-test_twice(void **state)
+many_extensions(unsigned n, bool same, struct lk_buf *attributes)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf attributes = LK_BUF_INIT(LK_CSR_MAX);
-	struct lk_der_writer w = lk_der_to(&attributes);
+	struct lk_der_writer w = lk_der_to(attributes);
 	struct lk_err e;
-	int i;
+	unsigned i;
 
-	(void)state;
 	lk_der_open(&w, LK_DER_EXPLICIT + 0);
 	lk_der_open(&w, LK_DER_SEQUENCE);
 	lk_der_oid(&w, LK_ID_EXTENSION_REQUEST);
 	lk_der_open(&w, LK_DER_SET);
 	lk_der_open(&w, LK_DER_SEQUENCE);
-	for (i = 0; i < 2; i++) {
-		lk_der_open_extension(&w, LK_ID_CE_BASIC_CONSTRAINTS, false);
-		lk_der_put(&w, LK_DER_SEQUENCE, lk_slice(NULL, 0));
-		lk_der_close(&w);
+	for (i = 0; i < n; i++) {
+		const uint8_t oid[2] = { 0x2a, same ? 1 : (uint8_t)(i + 1) };
+
+		lk_der_open(&w, LK_DER_SEQUENCE);
+		lk_der_put(&w, LK_DER_OID, LK_SLICE_ARRAY(oid));
+		lk_der_put(&w, LK_DER_OCTETS, LK_SLICE_LIT("\x05\x00"));
 		lk_der_close(&w);
 	}
-	lk_der_close(&w);
-	lk_der_close(&w);
-	lk_der_close(&w);
-	lk_der_close(&w);
+	for (i = 0; i < 4; i++)
+		lk_der_close(&w);
 	assert_true(lk_der_finish(&w, &e).ok);
-	assert_refused_with(0, NO_NAME, lk_buf_slice(&attributes), LK_R_CSR_SYNTAX);
+}
+
+static void
+test_many_extensions(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf twice = LK_BUF_INIT(LK_CSR_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf most = LK_BUF_INIT(LK_CSR_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf more = LK_BUF_INIT(LK_CSR_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CSR_MAX);
+
+	(void)state;
+	/*= RFC5280 4.2: no extension occurs twice =*/
+	many_extensions(2, true, &twice);
+	assert_refused_with(0, NO_NAME, lk_buf_slice(&twice), LK_R_CSR_SYNTAX);
+	many_extensions(LK_CSR_EXTENSIONS_MAX, false, &most);
+	unsigned_request(0, NO_NAME, lk_buf_slice(&most), &der);
+	lk_csr_free(parsed(lk_buf_slice(&der)));
+	many_extensions(LK_CSR_EXTENSIONS_MAX + 1, false, &more);
+	assert_refused_with(0, NO_NAME, lk_buf_slice(&more), LK_R_TOO_LARGE);
 }
 
 static void
@@ -503,7 +519,7 @@ main(void)
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_syntax),
-		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_many_extensions),
 		cmocka_unit_test(test_challenge_limit),
 		cmocka_unit_test(test_build_refuses),
 		cmocka_unit_test(test_build_renewal),

@@ -161,6 +161,18 @@ test_refused(void **state)
 		LK_R_CSRATTRS_KEY);
 }
 
+static void
+test_uri(void **state)
+{
+	const struct lk_csrattrs a = { .san_uri = "urn:\xc3\xbc" };
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CSRATTRS_MAX);
+	struct lk_err e;
+
+	(void)state;
+	assert_true(lk_csrattrs_build(&a, &der, &e).ok);
+	assert_parse_refused(lk_buf_slice(&der), LK_R_CSRATTRS_SYNTAX);
+}
+
 /* Every cut is refused; what a flipped bit makes is refused or is another thing. */
 static void
 test_mutations(void **state)
@@ -222,6 +234,7 @@ main(void)
 		cmocka_unit_test(test_round_trips),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_uri),
 		cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_print),
 	};

@@ -55,7 +55,7 @@ test_headers_refused(void **state)
 	assert_get_refused(READER("\x04"), LK_DER_OCTETS);
 	assert_get_refused(READER("\x04\x01"), LK_DER_OCTETS);
 	assert_get_refused(READER("\x05\x00"), LK_DER_OCTETS);
-	assert_get_refused(READER("\x1f\x1f\x00"), 0x1f);                /* a tag of two octets */
+	assert_get_refused(READER("\x1f\x00"), 0x1f);                    /* a tag of two octets */
 	assert_get_refused(READER("\x30\x80\x00\x00"), LK_DER_SEQUENCE); /* indefinite */
 	assert_get_refused(READER("\x04\x81\x01x"), LK_DER_OCTETS);      /* not minimal */
 	assert_get_refused(READER("\x04\x82\x00\x80"), LK_DER_OCTETS);

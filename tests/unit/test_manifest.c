@@ -198,10 +198,9 @@ test_signer(void **state)
 
 /* A manifest whose signed object and lines are as told; the digest is made to fit. Caller frees. */
 static char *
-text_of(const char *members, const char *lines)
+text_with(const char *anchors, const char *members, const char *lines)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
-	LK_CLEANUP(lk_freep) char *anchor = pki_base64(lk_cert_der(pki_cert(&cast.vendor)));
 	LK_CLEANUP(lk_freep) char *content = NULL;
 	LK_CLEANUP(lk_freep) char *b64 = NULL;
 	char digest[2 * LK_SHA256_LEN + 1];
@@ -209,13 +208,21 @@ text_of(const char *members, const char *lines)
 
 	lk_sha256_of(lk_slice_str(lines), md);
 	lk_hex(LK_SLICE_ARRAY(md), digest);
-	content =
-		pki_text("{\"" ROOT "\":{%s,\"trust-anchors\":[\"%s\"],\"devices-sha256\":\"%s\"}}",
-			members, anchor, digest);
+	content = pki_text("{\"" ROOT "\":{%s,\"trust-anchors\":[%s],\"devices-sha256\":\"%s\"}}",
+		members, anchors, digest);
 	pki_cms_sign(
 		&(struct pki_cms){ .oid = PKI_OID_DATA, .text = content, .signer = &signer }, &der);
 	b64 = pki_base64(lk_buf_slice(&der));
 	return pki_text("%s\n%s", b64, lines);
+}
+
+static char *
+text_of(const char *members, const char *lines)
+{
+	LK_CLEANUP(lk_freep) char *anchor = pki_base64(lk_cert_der(pki_cert(&cast.vendor)));
+	LK_CLEANUP(lk_freep) char *quoted = pki_text("\"%s\"", anchor);
+
+	return text_with(quoted, members, lines);
 }
 
 static void
@@ -231,7 +238,7 @@ assert_text_refused(const char *members, const char *lines, enum lk_reason reaso
 	"\"masa-url\":\"masa.vendor.example\",\"devices\":" n
 #define LINE(serial)                                                                              \
 	"{\"serial-number\":\"" serial "\",\"idevid-issuer\":\"01\",\"spki-sha256\":\"" HEX "\"}" \
-											    "\n"
+	"\n"
 
 static void
 test_count(void **state)
@@ -293,6 +300,10 @@ test_header(void **state)
 static void
 test_anchors(void **state)
 {
+	LK_CLEANUP(lk_freep) char *number = text_with("7", MEMBERS("0"), "");
+	LK_CLEANUP(lk_freep) char *no_base64 = text_with("\"?\"", MEMBERS("0"), "");
+	LK_CLEANUP(lk_freep) char *no_cert = text_with("\"aGk=\"", MEMBERS("0"), "");
+	LK_CLEANUP(lk_freep) char *none = text_with("", MEMBERS("0"), "");
 	LK_CLEANUP(lk_manifest_builder_done)
 	struct lk_manifest_builder b = LK_MANIFEST_BUILDER_INIT;
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_MANIFEST_MAX);
@@ -300,6 +311,10 @@ test_anchors(void **state)
 	struct lk_err e;
 
 	(void)state;
+	assert_parse_refused(lk_slice_str(number), LK_R_MANIFEST_LEAF);
+	assert_parse_refused(lk_slice_str(no_base64), LK_R_SYNTAX_BASE64);
+	assert_parse_refused(lk_slice_str(no_cert), LK_R_CERT_SYNTAX);
+	assert_parse_refused(lk_slice_str(none), LK_R_MANIFEST_LEAF);
 	leaf.anchors.n = 0;
 	assert_refused(lk_manifest_finish(&b, &leaf, signer.key, &signer.chain, &text, &e), e,
 		LK_R_MANIFEST_LEAF);

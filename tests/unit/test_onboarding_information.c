@@ -226,6 +226,7 @@ test_conveyed(void **state)
 {
 	static const char *const code[] = { "boot-image", "pre-configuration-script",
 		"post-configuration-script" };
+	static char large[LK_ONBOARDING_MAX];
 	LK_CLEANUP(lk_freep) char *inner = inner_with(NULL, NULL);
 	size_t i;
 
@@ -239,6 +240,8 @@ test_conveyed(void **state)
 	}
 	assert_text_refused(
 		"{\"ietf-sztp-conveyed-info:redirect-information\":{}}", LK_R_ONBOARDING_TYPE);
+	memset(large, ' ', sizeof large - 1);
+	assert_text_refused(large, LK_R_TOO_LARGE);
 	assert_text_refused("<x/>", LK_R_JSON_SYNTAX);
 	assert_text_refused("{\"" SZTP "\":{}}", LK_R_ONBOARDING_LEAF);
 	assert_text_refused("{\"" SZTP "\":{\"configuration-handling\":\"append\","
