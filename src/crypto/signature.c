@@ -49,7 +49,7 @@ lk_spki_type(struct lk_slice spki, enum lk_key_type *ret, struct lk_err *e)
 	for (t = 0; t < LK_KEY_TYPE_COUNT; t++) {
 		struct lk_slice head = types[t].head;
 
-		if (spki.n == types[t].spki_n && memcmp(spki.p, head.p, head.n) == 0) {
+		if (spki.n == types[t].spki_n && lk_slice_eq(lk_slice(spki.p, head.n), head)) {
 			*ret = t;
 			return LK_OK;
 		}

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What lk_cert_profiles_print() writes, as a string: every change of a certificate
+ * profile shows here, and test_cert_profile.c compares.
+ */
+/* clang-format off */
 "manufacturer-root: a manufacturer's root CA\n"
 "\tCA, pathLenConstraint 1\n"
 "\tkeyUsage: keyCertSign cRLSign\n"
@@ -158,3 +163,4 @@
 "\textensions may be: cRLDistributionPoints\n"
 "\tkeys: P-256 P-384 Ed25519 RSA-3072\n"
 "\tlife: 30 days, at most 398\n"
+/* clang-format on */

@@ -274,7 +274,8 @@ test_lines(void **state)
 		"\",\"mud-url\":\"http://a\"}\n",
 		LK_R_MANIFEST_LEAF);
 	memset(line, ' ', sizeof line);
-	strcpy(line + LK_MANIFEST_LINE_MAX + 1, "\n");
+	line[LK_MANIFEST_LINE_MAX + 1] = '\n';
+	line[LK_MANIFEST_LINE_MAX + 2] = 0;
 	assert_text_refused(MEMBERS("1"), line, LK_R_TOO_LARGE);
 }
 
