@@ -51,6 +51,8 @@ test_known_to_openssl(void **state)
 		{ LK_ID_KP_SERVER_AUTH, NID_server_auth },
 		{ LK_ID_KP_CLIENT_AUTH, NID_client_auth },
 		{ LK_ID_KP_CMC_RA, NID_cmcRA },
+		{ LK_ID_DATA, NID_pkcs7_data },
+		{ LK_ID_SIGNED_DATA, NID_pkcs7_signed },
 		{ LK_ID_CHALLENGE_PASSWORD, NID_pkcs9_challengePassword },
 		{ LK_ID_EXTENSION_REQUEST, NID_ext_req },
 		{ LK_ID_EC_PUBLIC_KEY, NID_X9_62_id_ecPublicKey },
