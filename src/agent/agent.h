@@ -24,8 +24,7 @@ struct lk_agent_options {
 	const char *interface;	   /* NULL: no discovery, no 802.1X */
 	const char *registrar;	   /* ADDRESS:PORT; NULL: discovery alone */
 	const char *supplicant;	   /* program; "": the port is open already */
-	const char *supplicant_key;  /* its private_key; NULL: the LDevID's key file */
-	const char *supplicant_conf; /* OPENSSL_CONF of its environment; NULL: none */
+	const char *module;	   /* our OpenSSL module, for a key that is in no file; NULL: installed */
 	const char *trusted_clock; /* "yes": times of certificates are checked */
 	const char *address_wait;  /* how long to wait for a routable address */
 	bool json;		   /* timeline as JSON lines */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "agent/key_reference.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/number.h"
@@ -36,18 +37,47 @@ pause_until(struct lk_agent *a, int64_t deadline_ms, struct lk_err *e)
 /* --- the port ----------------------------------------------------------------------------------- */
 
 static struct lk_result
+write_in_run(const struct lk_agent *a, const char *name, struct lk_slice content, char *path, size_t cap,
+	struct lk_err *e)
+{
+	char dir[PATH_MAX];
+
+	LK_TRY(lk_path_join(a->credentials.dir, "run", dir, sizeof dir, e));
+	LK_TRY(lk_dir_make(dir, 0700, e));
+	LK_TRY(lk_path_join(dir, name, path, cap, e));
+	return lk_file_replace(path, content, 0600, e);
+}
+
+/* A key in a TPM or token: the supplicant gets a reference to it, and our module to read it with. */
+static struct lk_result
+refer_to_key(const struct lk_agent *a, struct lk_supplicant_key *ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4096);
+	struct lk_slice spki = lk_key_spki(a->onboarded.key);
+	struct lk_key_reference ref = { .spki_n = spki.n };
+	char socket[PATH_MAX];
+
+	LK_REQUIRE(spki.n <= sizeof ref.spki, e, LK_R_TOO_LARGE, "a public key of %zu octets", spki.n);
+	memcpy(ref.spki, spki.p, spki.n);
+	LK_TRY(lk_path_join(a->credentials.dir, "run/key.sock", socket, sizeof socket, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(socket), "the key socket's path", ref.socket,
+		sizeof ref.socket, e));
+	LK_TRY(lk_key_reference_print(&ref, &text, e));
+	LK_TRY(write_in_run(a, "ldevid.ref", lk_buf_slice(&text), ret->file, sizeof ret->file, e));
+	lk_buf_clear(&text);
+	LK_TRY(lk_key_reference_conf(a->set.module ? a->set.module : LK_MODULE_PATH, &text, e));
+	return write_in_run(a, "openssl.cnf", lk_buf_slice(&text), ret->openssl_conf,
+		sizeof ret->openssl_conf, e);
+}
+
+static struct lk_result
 supplicant_key(const struct lk_agent *a, struct lk_supplicant_key *ret, struct lk_err *e)
 {
-	const char *file = a->set.supplicant_key;
+	const char *uri = a->onboarded.key_uri;
 
-	if (!file) {
-		LK_REQUIRE(strncmp(a->onboarded.key_uri, "file:", 5) == 0, e, LK_R_AGENT_SUPPLICANT,
-			"the LDevID's key is no file: name --supplicant-key and --supplicant-conf");
-		file = a->onboarded.key_uri + 5;
-	}
-	LK_TRY(lk_slice_to_str(lk_slice_str(file), "key", ret->file, sizeof ret->file, e));
-	return lk_slice_to_str(lk_slice_str(a->set.supplicant_conf ? a->set.supplicant_conf : ""),
-		"configuration", ret->openssl_conf, sizeof ret->openssl_conf, e);
+	if (strncmp(uri, "file:", 5) != 0)
+		return refer_to_key(a, ret, e);
+	return lk_slice_to_str(lk_slice_str(uri + 5), "key", ret->file, sizeof ret->file, e);
 }
 
 static struct lk_result

@@ -27,8 +27,7 @@ static const struct option_row {
 	ROW("interface", interface, "Where registrars are looked for and 802.1X is spoken."),
 	ROW("registrar", registrar, "ADDRESS:PORT of the one registrar to use, without discovery."),
 	ROW("supplicant", supplicant, "The wpa_supplicant program; empty: no 802.1X."),
-	ROW("supplicant-key", supplicant_key, "private_key of the supplicant, if it is no file."),
-	ROW("supplicant-conf", supplicant_conf, "OPENSSL_CONF of the supplicant."),
+	ROW("module", module, "Our OpenSSL module, which wpa_supplicant loads for a key in a TPM."),
 	ROW("trusted-clock", trusted_clock, "yes: the clock is right, times are checked."),
 	ROW("address-wait", address_wait, "How long to wait for an address, \"60s\"."),
 #undef ROW

@@ -289,7 +289,7 @@ add_stranger(struct builder *b, const struct texts *t)
 	RULE(b, "stranger", link_local(), is(payload("ip6", "daddr"), t->router),
 		is_number(payload("tcp", "dport"), t->join_port), syn_only("!="), ACCEPT);
 	RULE(b, "stranger", link_local(), is(payload("ip6", "daddr"), "ff02::fb"),
-		is_number(payload("udp", "sport"), MDNS), is_number(payload("udp", "dport"), MDNS),
+		is_number(payload("udp", "dport"), MDNS), /* a one-shot query has a port of its own */
 		at_most(10, "@rate_mdns"), ACCEPT);
 	add_neighbour_discovery(b, "stranger", t);
 	RULE(b, "stranger", counter("stranger_dropped"), DROP);
