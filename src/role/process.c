@@ -7,7 +7,6 @@
 #include "role/process.h"
 
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -616,8 +615,8 @@ process_done(struct lk_process *p)
 		lk_channel_free(l->channel);
 		free(l);
 	}
+	/* The control channel ends with the process: who closes it and lives is killed. */
 	lk_watch_free(priv->control.watch);
-	lk_channel_free(priv->control.channel);
 	lk_loop_free(p->loop);
 	free(p->config);
 }
@@ -651,11 +650,6 @@ lk_process_run(const struct lk_config_spec *spec, enum lk_role role, uint32_t in
 
 	lk_log_setup(lk_role_name(role), LK_LOG_INFO, LK_LOG_TEXT, &lk_clock_system);
 	private = (struct lk_process_private){ .work = work };
-	/* A terminal's Ctrl-C and a service manager's stop reach all processes: the supervisor
-	 * alone decides on the order. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
 	if (!process_init(&p, &e).ok || !lk_loop_run(p.loop, &e).ok) {
 		lk_log_err(&e, NULL);
 		private.status = lk_reason_exit_code(e.reason);

@@ -297,7 +297,9 @@ execute(const struct child *c, int control, const struct user *u, const sigset_t
 		NULL };
 
 	snprintf(index, sizeof index, "%u", c->index);
-	/* Handlers are the supervisor's; roles hear of an end by its word only. */
+	/* A terminal's Ctrl-C and a service manager's stop reach all processes; roles hear of the
+	 * end by the supervisor's word only, which knows the order. (SIGPIPE is ignored here
+	 * already.) */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);

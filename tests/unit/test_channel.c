@@ -416,7 +416,13 @@ test_unasked_replies(void **state)
 	assert_true(
 		lk_channel_request(p.a, LK_BODY_sign_crl, LK_SLICE_LIT("?"), hear, &h, 0, NULL).ok);
 	m = expect_message(p.b);
-	/* `fail` without a body, then of a reason that does not exist */
+	/* the right reply, in the same place of the table, to another request */
+	send_header(p.b, LK_BODY_signed, 1, 0, m.id + LK_CHANNEL_IN_FLIGHT, -1, 0);
+	expect_refused(p.a, e, LK_R_IPC_MALFORMED);
+	/* the reply to another kind of request */
+	send_header(p.b, LK_BODY_pong, 1, 0, m.id, -1, 0);
+	expect_refused(p.a, e, LK_R_IPC_DENIED);
+	/* `fail` without a body */
 	send_header(p.b, LK_BODY_fail, 1, 0, m.id, -1, 0);
 	expect_refused(p.a, e, LK_R_IPC_MALFORMED);
 	assert_int_equal(h.calls, 0);
@@ -451,33 +457,46 @@ test_foreign_memfds(void **state)
 
 /* --- a peer that is slow or gone ------------------------------------------------------------- */
 
+/* Fills socket and queue with numbered messages; returns how many they are. */
+static uint32_t
+fill(struct lk_channel *c)
+{
+	LK_CLEANUP(lk_freep) uint8_t *bytes = calloc(1, 32768);
+	struct lk_err e;
+	uint32_t sent;
+
+	for (sent = 0; lk_channel_queued(c) < LK_CHANNEL_QUEUE_MAX; sent++) {
+		memcpy(bytes, &sent, sizeof sent);
+		/* only the first few are long, to fill the socket soon */
+		assert_true(lk_channel_event(c, LK_BODY_stream_record,
+			lk_slice(bytes, sent < 16 ? 32768 : sizeof sent), -1, NULL)
+				    .ok);
+	}
+	assert_refused(lk_channel_event(c, LK_BODY_stream_record, LK_SLICE_LIT("x"), -1, &e), e,
+		LK_R_IPC_BUSY);
+	return sent;
+}
+
 static void
 test_queue(void **state)
 {
 	LK_CLEANUP(pair_done) struct pair p = pair_of(LK_ROLE_KEEPER, LK_ROLE_DESK);
-	LK_CLEANUP(lk_freep) uint8_t *bytes = calloc(1, 32768);
-	struct lk_err e;
 	uint32_t sent, got;
+	int round;
 
 	(void)state;
-	for (sent = 0; lk_channel_queued(p.a) < LK_CHANNEL_QUEUE_MAX; sent++) {
-		memcpy(bytes, &sent, sizeof sent);
-		/* only the first few are long, to fill the socket soon */
-		assert_true(lk_channel_event(p.a, LK_BODY_stream_record,
-			lk_slice(bytes, sent < 16 ? 32768 : sizeof sent), -1, NULL)
-				    .ok);
-	}
-	assert_refused(lk_channel_event(p.a, LK_BODY_stream_record, LK_SLICE_LIT("x"), -1, &e), e,
-		LK_R_IPC_BUSY);
-	for (got = 0; got < sent; got++) {
-		struct lk_message m;
+	for (round = 0; round < 2; round++) {
+		sent = fill(p.a);
+		for (got = 0; got < sent; got++) {
+			struct lk_message m;
 
-		assert_true(lk_channel_flush(p.a, NULL).ok);
-		m = expect_message(p.b);
-		assert_memory_equal(m.body.p, &got, sizeof got);
+			assert_true(lk_channel_flush(p.a, NULL).ok);
+			m = expect_message(p.b);
+			assert_memory_equal(m.body.p, &got, sizeof got);
+		}
+		assert_int_equal(lk_channel_queued(p.a), 0);
+		expect(p.b, LK_RECEIVED_NOTHING);
 	}
-	assert_int_equal(lk_channel_queued(p.a), 0);
-	expect(p.b, LK_RECEIVED_NOTHING);
 }
 
 static void

@@ -296,13 +296,19 @@ test_describe(void **state)
 	assert_string_equal(strstr(lk_buf_str(&out), ".SS [site]"), want);
 }
 
+static struct lk_result
+args(int argc, const char *const argv[], struct lk_config_args *ret, struct lk_err *e)
+{
+	return lk_config_args(argc, (char *const *)(uintptr_t)argv, ret, e);
+}
+
 static void
 test_args(void **state)
 {
-	char *good[] = { "test", "--config=/a", "--state-dir", "/b", "--role", "keeper", "--index",
-		"3", NULL };
-	char *check[] = { "test", "--check-config", NULL };
-	char *bad[][4] = { { "test", "--konfig", NULL }, { "test", "--config", NULL },
+	const char *good[] = { "test", "--config=/a", "--state-dir", "/b", "--role", "keeper",
+		"--index", "3", NULL };
+	const char *check[] = { "test", "--check-config", NULL };
+	const char *bad[][4] = { { "test", "--konfig", NULL }, { "test", "--config", NULL },
 		{ "test", "file", NULL }, { "test", "--index", "x", NULL } };
 	struct lk_config_args a = { .index = 9 };
 	struct lk_err e;
@@ -311,18 +317,18 @@ test_args(void **state)
 	(void)state;
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++) {
 		e.reason = LK_R_NONE;
-		assert_false(lk_config_args(bad[i][2] ? 3 : 2, bad[i], &a, &e).ok);
+		assert_false(args(bad[i][2] ? 3 : 2, bad[i], &a, &e).ok);
 		assert_int_equal(e.reason, i == 3 ? LK_R_SYNTAX_NUMBER : LK_R_USAGE);
 		assert_int_equal(a.index, 9);
 	}
-	assert_true(lk_config_args(8, good, &a, NULL).ok);
+	assert_true(args(8, good, &a, NULL).ok);
 	assert_int_equal(a.mode, LK_CONFIG_RUN);
 	assert_string_equal(a.file, "/a");
 	assert_string_equal(a.state_dir, "/b");
 	assert_null(a.runtime_dir);
 	assert_string_equal(a.role, "keeper");
 	assert_int_equal(a.index, 3);
-	assert_true(lk_config_args(2, check, &a, NULL).ok);
+	assert_true(args(2, check, &a, NULL).ok);
 	assert_int_equal(a.mode, LK_CONFIG_CHECK);
 }
 

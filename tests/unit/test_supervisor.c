@@ -134,7 +134,7 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	const struct config *c = p->config;
 	char path[PATH_MAX];
 
-	LK_REQUIRE(!c->fail, e, LK_R_KEY_STORE, "told to fail");
+	LK_REQUIRE(!c->fail, e, LK_R_CERT_TIME, "told to fail");
 	LK_TRY(lk_path_join(p->state_dir, "key", path, sizeof path, e));
 	return lk_file_read(path, &key, e);
 }
@@ -207,6 +207,12 @@ struct fixture {
 	pid_t supervisor;
 };
 
+static int
+run(int argc, const char **argv)
+{
+	return lk_program_main(&program, argc, (char **)(uintptr_t)argv);
+}
+
 static void
 path_of(const struct fixture *f, const char *name, char dst[static 96])
 {
@@ -227,8 +233,8 @@ static void
 start(struct fixture *f, const char *config)
 {
 	char file[96], notify[96];
-	char *argv[] = { "test", "--config", file, "--state-dir", f->dir, "--runtime-dir", f->dir,
-		NULL };
+	const char *argv[] = { "test", "--config", file, "--state-dir", f->dir, "--runtime-dir",
+		f->dir, NULL };
 
 	path_of(f, "test.conf", file);
 	path_of(f, "notify.sock", notify);
@@ -238,7 +244,7 @@ start(struct fixture *f, const char *config)
 	if (f->supervisor == 0) {
 		setenv("NOTIFY_SOCKET", notify, 1);
 		prctl(PR_SET_PDEATHSIG, SIGTERM); /* no process outlives a test that failed */
-		_exit(lk_program_main(&program, 7, argv));
+		_exit(run(7, argv));
 	}
 }
 
@@ -439,7 +445,7 @@ test_failed_start(void **state)
 	struct fixture *f = *state;
 
 	start(f, "[keeper]\nfail = yes\n");
-	assert_int_equal(end_of(f->supervisor), lk_reason_exit_code(LK_R_KEY_STORE));
+	assert_int_equal(end_of(f->supervisor), lk_reason_exit_code(LK_R_CERT_TIME));
 	expect_no_process();
 	expect_notified(f, "STOPPING=1");
 }
@@ -489,21 +495,21 @@ test_users(void **state)
 static void
 test_words(void **state)
 {
-	char *check[] = { "test", "--check-config", "--config", "/nonexistent", NULL };
-	char *role[] = { "test", "--role", "king", NULL };
-	char *orphan[] = { "test", "--role", "front", NULL };
-	char *unknown[] = { "test", "--nonsense", NULL };
-	int stderr_fd = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const char *check[] = { "test", "--check-config", "--config", "/nonexistent", NULL };
+	const char *role[] = { "test", "--role", "king", NULL };
+	const char *orphan[] = { "test", "--role", "front", NULL };
+	const char *unknown[] = { "test", "--nonsense", NULL };
+	int stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10),
+	    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	(void)state;
 	dup2(null, STDERR_FILENO);
-	assert_int_equal(
-		lk_program_main(&program, 4, check), lk_reason_exit_code(LK_R_FILE_MISSING));
-	assert_int_equal(lk_program_main(&program, 2, check), 0);
-	assert_int_equal(lk_program_main(&program, 3, role), lk_reason_exit_code(LK_R_USAGE));
-	assert_int_equal(lk_program_main(&program, 2, unknown), lk_reason_exit_code(LK_R_USAGE));
+	assert_int_equal(run(4, check), lk_reason_exit_code(LK_R_FILE_MISSING));
+	assert_int_equal(run(2, check), 0);
+	assert_int_equal(run(3, role), lk_reason_exit_code(LK_R_USAGE));
+	assert_int_equal(run(2, unknown), lk_reason_exit_code(LK_R_USAGE));
 	close(3);
-	assert_int_equal(lk_program_main(&program, 3, orphan), lk_reason_exit_code(LK_R_USAGE));
+	assert_int_equal(run(3, orphan), lk_reason_exit_code(LK_R_USAGE));
 	dup2(stderr_fd, STDERR_FILENO);
 	close(stderr_fd);
 	close(null);
