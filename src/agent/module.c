@@ -24,6 +24,8 @@
 
 static OSSL_FUNC_BIO_read_ex_fn *core_read;
 
+/*= G-11: another program authenticates with the device's key and never holds it =*/
+
 /* --- the socket ----------------------------------------------------------------------------------------- */
 
 static bool

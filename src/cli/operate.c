@@ -295,7 +295,7 @@ lk_cli_device_timeline(struct lk_cli *cli, int argc, char **argv, struct lk_err 
 		struct lk_cli *cli, int argc, char **argv, struct lk_err *e)                       \
 	{                                                                                          \
 		json_t *obj;                                                                       \
-                                                                                                   \
+\
 		LK_TRY(call_one(argc, argv, "POST", "devices", "/" #verb, &obj, e));          \
 		return show(cli, obj, NULL, NULL, 0);                                              \
 	}

@@ -30,7 +30,7 @@ static void
 fall_back(char *dst, size_t cap, const char *value)
 {
 	if (!dst[0])
-		snprintf(dst, cap, "%s", value);
+		lk_ignore(lk_slice_to_str(lk_slice_str(value), "default", dst, cap, NULL));
 }
 
 static struct lk_result

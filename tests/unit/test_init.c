@@ -26,7 +26,7 @@ static int
 setup(void **ctx)
 {
 	(void)ctx;
-	strcpy(dir, "/tmp/lk-init-XXXXXX");
+	memcpy(dir, "/tmp/lk-init-XXXXXX", sizeof "/tmp/lk-init-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	snprintf(etc, sizeof etc, "%s/etc", dir);
 	snprintf(state, sizeof state, "%s/state", dir);
