@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "artefact/certs_only.h"
 #include "artefact/csr.h"
 #include "base/encode.h"
 #include "crypto/digest.h"
@@ -21,9 +22,12 @@ struct lk_result
 lk_est_cacerts(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
 	struct lk_err *e)
 {
-	(void)w;
+	const struct lk_keeper *k = keeper_of(t);
+	bool wrap = w->user_agent[0] && k->cacerts.n > LINE_MAX_BODY;
+
 	/*= RFC7030 4.1.2: no client authentication is asked for cacerts =*/
-	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS, lk_buf_slice(&keeper_of(t)->cacerts), e);
+	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS,
+		lk_buf_slice(wrap ? &k->cacerts_wrapped : &k->cacerts), e);
 }
 
 struct lk_result
@@ -136,12 +140,8 @@ static struct lk_result
 print_certificate(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf p7 = LK_BUF_INIT(2 * LK_CERT_DER_MAX);
-	LK_CLEANUP(lk_certs_done) struct lk_certs one = { .n = 0 };
-	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
 
-	LK_TRY(lk_cert_parse(der, &c, e));
-	LK_TRY(lk_certs_add(&one, c, e));
-	LK_TRY(lk_certs_print_pkcs7(&one, &p7, e));
+	LK_TRY(lk_certs_only_write(der, &p7, e));
 	if (wrap && p7.n * 4 / 3 > LINE_MAX_BODY)
 		return lk_base64_encode_wrapped(lk_buf_slice(&p7), out, e);
 	LK_TRY(lk_base64_encode(lk_buf_slice(&p7), out, e));

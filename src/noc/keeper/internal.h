@@ -36,7 +36,8 @@ struct lk_keeper {
 	struct lk_anchors *device_anchors; /* the device CA alone */
 	char device_ca_id[LK_KEY_ID_HEX_MAX];
 	struct lk_csrattrs attrs; /* what a CSR of a run has to have */
-	struct lk_buf cacerts;	/* base64 of the certs-only answer, RFC 8951 */
+	struct lk_buf cacerts;	/* base64 of the certs-only answer, RFC 8951, on one line */
+	struct lk_buf cacerts_wrapped;
 	struct lk_buf csrattrs; /* base64 */
 	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
 	struct lk_checkpointer checkpointer;

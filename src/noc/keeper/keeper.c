@@ -167,9 +167,12 @@ prepare_answers(struct lk_keeper *k, struct lk_err *e)
 
 	LK_TRY(lk_certs_print_pkcs7(k->domain.ca, &der, e));
 	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &k->cacerts, e));
+	LK_TRY(lk_buf_append_str(&k->cacerts, "\n", e));
+	LK_TRY(lk_base64_encode_wrapped(lk_buf_slice(&der), &k->cacerts_wrapped, e));
 	lk_buf_clear(&der);
 	LK_TRY(lk_csrattrs_build(&k->attrs, &der, e));
-	return lk_base64_encode(lk_buf_slice(&der), &k->csrattrs, e);
+	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &k->csrattrs, e));
+	return lk_buf_append_str(&k->csrattrs, "\n", e);
 }
 
 struct lk_result
@@ -183,7 +186,7 @@ lk_keeper_new(const struct lk_keeper_settings *settings, const struct lk_keeper_
 	LK_REQUIRE(k, e, LK_R_NOMEM, "no memory for the keeper");
 	k->set = *settings;
 	k->domain = *domain;
-	k->cacerts = k->csrattrs = LK_BUF_INIT(256 * 1024);
+	k->cacerts = k->cacerts_wrapped = k->csrattrs = LK_BUF_INIT(256 * 1024);
 	LK_REQUIRE(lk_cert_ski(domain->device_ca).n > 0 &&
 			   lk_cert_ski(domain->device_ca).n <= LK_CERT_KEY_ID_MAX,
 		e, LK_R_CERT_PROFILE, "the device CA has no subjectKeyIdentifier");
@@ -217,6 +220,7 @@ lk_keeper_free(struct lk_keeper *k)
 	lk_turn_free(k->turn);
 	lk_anchors_free(k->device_anchors);
 	lk_buf_done(&k->cacerts);
+	lk_buf_done(&k->cacerts_wrapped);
 	lk_buf_done(&k->csrattrs);
 	free(k);
 	return NULL;
