@@ -28,11 +28,15 @@ start_agent(const char *path, const struct lk_key *key)
 {
 	struct lk_key_socket *s = NULL;
 	struct lk_err e = { 0 };
+	char listens;
+	int ready[2];
 	pid_t pid;
 
-	assert_true(lk_key_socket_new(path, key, &s, &e).ok); /* before the fork: it listens */
+	assert_int_equal(pipe(ready), 0);
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		if (!lk_key_socket_new(path, key, &s, &e).ok || write(ready[1], "", 1) != 1)
+			_exit(1);
 		for (;;) {
 			struct pollfd fds[LK_KEY_SOCKET_FDS];
 
@@ -40,6 +44,10 @@ start_agent(const char *path, const struct lk_key *key)
 			poll(fds, LK_KEY_SOCKET_FDS, -1);
 			lk_key_socket_serve(s, fds);
 		}
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &listens, 1), 1);
+	close(ready[0]);
 	return pid;
 }
 
@@ -121,12 +129,15 @@ test_reference_round_trip_and_refusals(void **state)
 	}
 }
 
+static OSSL_PROVIDER *of_openssl, *ours;
+
 static int
 setup(void **state)
 {
 	(void)state;
-	if (!mkdtemp(dir) || !OSSL_PROVIDER_load(NULL, "default") ||
-		!OSSL_PROVIDER_load(NULL, getenv("LK_MODULE"))) {
+	of_openssl = OSSL_PROVIDER_load(NULL, "default");
+	ours = OSSL_PROVIDER_load(NULL, getenv("LK_MODULE"));
+	if (!mkdtemp(dir) || !of_openssl || !ours) {
 		ERR_print_errors_fp(stderr);
 		return -1;
 	}
@@ -137,6 +148,8 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	OSSL_PROVIDER_unload(ours);
+	OSSL_PROVIDER_unload(of_openssl);
 	return rmdir(dir);
 }
 
