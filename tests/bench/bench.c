@@ -173,21 +173,34 @@ watch(struct bench *b, const char *program, pid_t pid)
 		give_up(program, "no such process");
 }
 
+static long
+whole_number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || n <= 0)
+		give_up(text, "not a whole number above 0");
+	return n;
+}
+
 static void
 watch_all(struct bench *b, const char *program, const char *pid)
 {
-	char path[64];
+	char path[64], children[1024] = "", *at = children, *end;
+	long child;
 	FILE *f;
-	int child;
 
-	watch(b, program, atoi(pid));
-	snprintf(path, sizeof path, "/proc/%d/task/%d/children", atoi(pid), atoi(pid));
+	watch(b, program, (int)whole_number(pid));
+	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", whole_number(pid), whole_number(pid));
 	f = fopen(path, "re");
 	if (!f)
 		give_up(path, strerror(errno));
-	while (fscanf(f, "%d", &child) == 1)
-		watch(b, program, child);
+	if (!fgets(children, sizeof children, f))
+		children[0] = '\0'; /* a program of one process */
 	fclose(f);
+	for (; child = strtol(at, &end, 10), end != at; at = end)
+		watch(b, program, (int)child);
 }
 
 /* --- operations ---------------------------------------------------------------------------------- */
@@ -730,13 +743,13 @@ main(int argc, char **argv)
 
 	if (argc != 8)
 		give_up("usage", "bench DEVICES ROUNDS FOLDER NOC-PID MASA-PID NGINX-PID OUT.json");
-	b.n_devices = (unsigned)atoi(argv[1]);
+	b.n_devices = (unsigned)whole_number(argv[1]);
 	snprintf(b.folder, sizeof b.folder, "%s", argv[3]);
 	read_all(&b);
 	watch_all(&b, "noc", argv[4]);
 	watch_all(&b, "masa", argv[5]);
 	watch_all(&b, "nginx", argv[6]);
-	run(&b, (unsigned)atoi(argv[2]));
+	run(&b, (unsigned)whole_number(argv[2]));
 	count_decodings(&b);
 	print_units(&b);
 	printf("%-14s %6s %8s %9s %9s %7s %9s %7s %8s %8s   CPU ms by role\n", "operation", "n", "per s",
