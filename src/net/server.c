@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "crypto/ossl.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -218,6 +219,9 @@ send_response(struct lk_request *c, struct lk_http1_response *r)
 	c->close_after = r->close_after || !c->http.keep_alive || c->linger;
 	r->close_after = c->close_after;
 	r->no_body = strcmp(c->http.method, "HEAD") == 0;
+	/*= RFC9110 15.5.2: a 401 names a way to authenticate =*/
+	if (r->status == 401 && !r->www_authenticate)
+		r->www_authenticate = LK_CHALLENGE_CERTIFICATE;
 	r->now = lk_now(clock);
 	c->out.max = RESPONSE_MAX;
 	c->out_at = 0;
@@ -262,14 +266,6 @@ refuse(struct lk_request *c, const struct lk_err *e, const struct lk_http1_field
 /* --- routes ------------------------------------------------------------------------------ */
 
 static bool
-path_fits(const struct lk_route *r, const char *path)
-{
-	size_t n = strlen(r->path);
-
-	return r->path[n - 1] == '/' ? strncmp(path, r->path, n) == 0 : strcmp(path, r->path) == 0;
-}
-
-static bool
 method_fits(const struct lk_route *r, const char *method)
 {
 	return strcmp(r->method, strcmp(method, "HEAD") == 0 ? "GET" : method) == 0;
@@ -289,17 +285,17 @@ check_method(const char *method, struct lk_err *e)
 	return lk_fail(e, LK_R_HTTP_METHOD_UNKNOWN, "the method %.16s is not known", method);
 }
 
-/* The methods of all routes that the path fits, for Allow. */
+/* The methods of all routes that the path fits, each once, for Allow. */
 static void
 list_methods(const struct lk_server *s, const char *path, char *dst, size_t cap)
 {
-	size_t i, n = 0;
+	const struct lk_route *r;
+	size_t n = 0;
 
 	dst[0] = 0;
-	for (i = 0; i < s->set.n_routes && n < cap; i++)
-		if (path_fits(&s->set.routes[i], path))
-			n += (size_t)snprintf(
-				dst + n, cap - n, "%s%s", n ? ", " : "", s->set.routes[i].method);
+	for (r = s->set.routes; r < s->set.routes + s->set.n_routes && n < cap; r++)
+		if (lk_path_fits(r->path, path, NULL) && !strstr(dst, r->method))
+			n += (size_t)snprintf(dst + n, cap - n, "%s%s", n ? ", " : "", r->method);
 }
 
 static struct lk_result
@@ -312,7 +308,7 @@ find_route(struct lk_request *c, struct lk_err *e)
 
 	LK_TRY(check_method(c->http.method, e));
 	for (r = set->routes; r < set->routes + set->n_routes; r++) {
-		if (!path_fits(r, c->http.path))
+		if (!lk_path_fits(r->path, c->http.path, NULL))
 			continue;
 		path_known = true;
 		if (method_fits(r, c->http.method))

@@ -55,7 +55,7 @@ typedef void lk_request_handler(struct lk_request *r, void *ctx);
 
 struct lk_route {
 	const char *method;       /* GET answers HEAD too */
-	const char *path;         /* exact; or, when it ends in "/", everything below it */
+	const char *path;         /* see base/path.h */
 	const char *content_type; /* what a body must be, else 415; NULL: the handler looks */
 	size_t body_max;          /* larger: 413 */
 	lk_request_handler *handler;
@@ -120,11 +120,14 @@ LK_RESULT lk_request_tls_binding(const struct lk_request *r, uint8_t ret[static 
 void lk_request_set_data(struct lk_request *r, void *data);
 void *lk_request_data(const struct lk_request *r);
 
+/* For who has to show a certificate in TLS: a scheme of no registry, which clients pass over. */
+#define LK_CHALLENGE_CERTIFICATE "ClientCertificate realm=\"latchkey\""
+
 struct lk_reply {
 	unsigned status;
 	const char *content_type;     /* NULL: no body */
 	unsigned retry_after_s;       /* 0: not sent */
-	const char *www_authenticate; /* NULL: not sent */
+	const char *www_authenticate; /* NULL: not sent; of a 401: LK_CHALLENGE_CERTIFICATE */
 	const struct lk_http1_field *extra;
 	size_t n_extra;
 	struct lk_slice body; /* copied; at most 4 MiB, else the connection ends */

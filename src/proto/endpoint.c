@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/path.h"
+
 static const struct lk_endpoint_info endpoints[LK_EP_COUNT] = {
 #define LK_ENDPOINT(name, service, method, path, media_type, body_max, source)                     \
 	[LK_EP_##name] = { LK_SERVICE_##service, method, path, media_type, body_max, source },
@@ -21,15 +23,6 @@ lk_endpoint_info(enum lk_ep which)
 	return &endpoints[which];
 }
 
-/* A path that ends in "/" stands for all below it. */
-static bool
-fits(const char *row, const char *path)
-{
-	size_t n = strlen(row);
-
-	return row[n - 1] == '/' ? strncmp(path, row, n) == 0 : strcmp(path, row) == 0;
-}
-
 enum lk_ep
 lk_endpoint_find(enum lk_service service, const char *method, const char *path)
 {
@@ -37,7 +30,7 @@ lk_endpoint_find(enum lk_service service, const char *method, const char *path)
 
 	for (i = 0; i < LK_EP_COUNT; i++)
 		if (endpoints[i].service == service && strcmp(endpoints[i].method, method) == 0 &&
-			fits(endpoints[i].path, path))
+			lk_path_fits(endpoints[i].path, path, NULL))
 			break;
 	return (enum lk_ep)i;
 }

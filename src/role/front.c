@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "role/tls_key.h"
 
 #define LISTENERS_MAX 8
@@ -30,20 +31,14 @@ copy_field(const char *from, char *to, size_t cap)
 		to[0] = 0;
 }
 
-/* /.well-known/est/<label>/<operation>: RFC 7030 3.2.2 */
+/* /.well-known/est/<label>/<operation>: RFC 7030 3.2.2. One that is too long is no label of ours. */
 static void
-split_label(enum lk_ep which, const char *path, struct lk_web_request_body *w)
+copy_label(enum lk_ep which, const char *path, struct lk_web_request_body *w)
 {
-	const char *row = lk_endpoint_info(which)->path;
-	size_t n = strlen(row);
-	const char *slash;
+	struct lk_slice label = { NULL, 0 };
 
-	if (row[n - 1] != '/')
-		return;
-	copy_field(path + n, w->path, sizeof w->path);
-	slash = strchr(w->path, '/');
-	if (slash && !lk_slice_to_str(lk_slice(w->path, (size_t)(slash - w->path)), "label", w->label,
-			     sizeof w->label, NULL).ok)
+	lk_path_fits(lk_endpoint_info(which)->path, path, &label);
+	if (!lk_slice_to_str(label, "label", w->label, sizeof w->label, NULL).ok)
 		w->label[0] = 0;
 }
 
@@ -60,7 +55,7 @@ describe(const struct lk_request *r, enum lk_ep which, struct lk_buf *chain,
 	copy_field(v->user_agent, w->user_agent, sizeof w->user_agent);
 	copy_field(v->content_type, w->content_type, sizeof w->content_type);
 	copy_field(v->accept, w->accept, sizeof w->accept);
-	split_label(which, v->path, w);
+	copy_label(which, v->path, w);
 	w->body = v->body;
 	if (!v->tls)
 		return LK_OK;

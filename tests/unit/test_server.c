@@ -108,12 +108,22 @@ large(struct lk_request *r, void *ctx)
 				    .body = LK_SLICE_ARRAY(bytes) });
 }
 
+static void
+locked(struct lk_request *r, void *ctx)
+{
+	(void)ctx;
+	lk_request_reply(r, &(struct lk_reply){ .status = 401 });
+}
+
 static const struct lk_route routes[] = {
 	{ "POST", "/echo", NULL, 100, echo },
 	{ "POST", "/pkcs10", "application/pkcs10", 100, echo },
 	{ "GET", "/show", NULL, 0, show },
 	{ "POST", "/show", NULL, 0, show },
+	{ "POST", "/show", "text/plain", 0, show },
 	{ "GET", "/below/", NULL, 0, show },
+	{ "POST", "/of/?/echo", NULL, 100, echo },
+	{ "GET", "/locked", NULL, 0, locked },
 	{ "GET", "/hold", NULL, 0, hold },
 	{ "GET", "/large", NULL, 0, large },
 };
@@ -410,6 +420,22 @@ test_unix(void **state)
 	client_close(&c);
 }
 
+/*= RFC9110 15.5.2: a 401 names a way to authenticate =*/
+static void
+test_challenge(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	serve(f, AF_INET);
+	client_open(f, &c);
+	ask(f, &c, HEAD("GET", "/locked") "\r\n", "HTTP/1.1 401 Unauthorized\r\n");
+	assert_true(client_has(&c, "\r\nWWW-Authenticate: ClientCertificate realm=\"latchkey\"\r\n"));
+	ask(f, &c, HEAD("GET", "/show") "\r\n", "HTTP/1.1 200 OK\r\n");
+	assert_false(client_has(&c, "WWW-Authenticate"));
+	client_close(&c);
+}
+
 static void
 test_refusals(void **state)
 {
@@ -428,6 +454,9 @@ test_refusals(void **state)
 			"\r\nAllow: GET, POST\r\n" },
 		{ LK_R_HTTP_METHOD, true, HEAD("POST", "/hold") "Content-Length: 1\r\n\r\n",
 			"\r\nAllow: GET\r\n" },
+		{ LK_R_HTTP_METHOD, false, HEAD("GET", "/of/it/echo") "\r\n",
+			"\r\nAllow: POST\r\n" },
+		{ LK_R_HTTP_PATH, false, HEAD("GET", "/of/it/other") "\r\n", "HTTP/1.1 404 " },
 		{ LK_R_HTTP_BODY_TOO_LARGE, true,
 			HEAD("POST", "/echo") "Content-Length: 101\r\n\r\n", "HTTP/1.1 413 " },
 		{ LK_R_HTTP_BODY_TOO_LARGE, true,
@@ -871,6 +900,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_binding, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_header, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lingering, setup, teardown),

@@ -68,7 +68,7 @@ on_answer(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_e
 static void
 ask_keeper(struct lk_process *p, int client, bool garbage)
 {
-	struct lk_web_request_body body = { .path = "/" };
+	struct lk_web_request_body body = { .label = "x" };
 	struct lk_result r;
 
 	if (garbage)

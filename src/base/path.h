@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which paths of an HTTP interface a row of its table stands for:
+ *
+ *	/.well-known/est/cacerts	that path
+ *	/.well-known/est/?/cacerts	any one segment for the "?"
+ *	/api/v1/			everything below it
+ */
+#pragma once
+
+#include "base/slice.h"
+
+/* ret_segment (may be NULL) is the segment that the row's "?" stands for; n is 0 without one. */
+bool lk_path_fits(const char *row, const char *path, struct lk_slice *ret_segment);
