@@ -41,13 +41,13 @@ check_depth(struct lk_slice in, struct lk_err *e)
 }
 
 struct lk_result
-lk_json_parse(struct lk_slice in, json_t **ret, struct lk_err *e)
+lk_json_parse_max(struct lk_slice in, size_t max, json_t **ret, struct lk_err *e)
 {
 	LK_CLEANUP(json_decrefp) json_t *obj = NULL;
 	json_error_t je;
 
-	LK_REQUIRE(in.n <= LK_JSON_MAX, e, LK_R_TOO_LARGE,
-		"a JSON text of %zu bytes, at most %d are taken", in.n, LK_JSON_MAX);
+	LK_REQUIRE(in.n <= max, e, LK_R_TOO_LARGE, "a JSON text of %zu bytes, at most %zu are taken",
+		in.n, max);
 	LK_TRY(check_depth(in, e));
 	/*= RFC8259 4: names within an object are unique =*/
 	obj = json_loadb((const char *)in.p, in.n, JSON_REJECT_DUPLICATES, &je);
@@ -57,6 +57,12 @@ lk_json_parse(struct lk_slice in, json_t **ret, struct lk_err *e)
 	LK_REQUIRE(json_is_object(obj), e, LK_R_JSON_SYNTAX, "the JSON text is not an object");
 	*ret = LK_TAKE(obj);
 	return LK_OK;
+}
+
+struct lk_result
+lk_json_parse(struct lk_slice in, json_t **ret, struct lk_err *e)
+{
+	return lk_json_parse_max(in, LK_JSON_MAX, ret, e);
 }
 
 struct lk_result

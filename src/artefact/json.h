@@ -70,6 +70,8 @@ struct lk_json_table {
 
 /* One JSON text, an object. Caller decrefs. LK_R_JSON_*. */
 LK_RESULT lk_json_parse(struct lk_slice in, json_t **ret, struct lk_err *e);
+/* The same with another maximum, for a text that carries a file. */
+LK_RESULT lk_json_parse_max(struct lk_slice in, size_t max, json_t **ret, struct lk_err *e);
 /* As above, for YANG data: an object with `root` ("ietf-voucher:voucher") as its only member,
  * whose value, again an object, is returned. Caller decrefs. */
 LK_RESULT lk_json_parse_yang(struct lk_slice in, const char *root, json_t **ret, struct lk_err *e);

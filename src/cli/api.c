@@ -12,8 +12,9 @@
 
 #include "net/http1.h"
 
-#define REPLY_MAX (4 * 1024 * 1024)
-#define WAIT_S	  60 /* an approval may wait for the manufacturer */
+#define REQUEST_MAX (18 * 1024 * 1024) /* a manifest, escaped */
+#define REPLY_MAX   (4 * 1024 * 1024)
+#define WAIT_S	    60 /* an approval may wait for the manufacturer */
 
 static struct lk_result
 connect_to(const char *path, int *ret_fd, struct lk_err *e)
@@ -107,7 +108,7 @@ struct lk_result
 lk_api_call(const char *socket_path, const char *method, const char *path, const json_t *args,
 	json_t **ret, struct lk_err *e)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(REPLY_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(REQUEST_MAX);
 	LK_CLEANUP(lk_closep) int fd = -1;
 	LK_CLEANUP(lk_freep) char *body = args ? json_dumps(args, JSON_COMPACT) : NULL;
 	char target[512];

@@ -6,10 +6,10 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include "artefact/manifest.h"
 #include "base/file.h"
 #include "cli/api.h"
 
-#define FILE_MAX    (1024 * 1024)
 #define ANCHORS_MAX (48 * 1024) /* travel in one request */
 
 /* Options of these commands; what a command has no use for is refused by it. */
@@ -348,7 +348,7 @@ lk_cli_manufacturer_add(struct lk_cli *cli, int argc, char **argv, struct lk_err
 struct lk_result
 lk_cli_manufacturer_import(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf manifest = LK_BUF_INIT(FILE_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf manifest = LK_BUF_INIT(LK_MANIFEST_MAX);
 	json_auto_t *args = json_object();
 	char path[256];
 	struct asked a;

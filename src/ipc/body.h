@@ -18,6 +18,9 @@
 	;
 #include "ipc/body.def"
 
+/* Of an operator's request: a manifest of LK_MANIFEST_MAX octets, each of which JSON may escape. */
+#define LK_OPERATOR_ARGUMENTS_MAX (17 * 1024 * 1024)
+
 enum lk_body { /* LK_BODY_web_request, … */
 #define LK_BODY(name) LK_BODY_##name,
 #include "ipc/body.def"

@@ -25,7 +25,8 @@ enum {
 	LK_CHANNEL_HEADER = 8,
 	LK_CHANNEL_PACKET_MAX = 64 * 1024,
 	LK_CHANNEL_IN_FLIGHT = 1024, /* requests, each way */
-	LK_CHANNEL_QUEUE_MAX = 4096  /* packets that wait until the peer reads */
+	/* Packets that wait until the peer reads: the change stream of an import is a packet a device. */
+	LK_CHANNEL_QUEUE_MAX = 32768
 };
 
 struct lk_channel; /* opaque */

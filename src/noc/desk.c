@@ -17,7 +17,9 @@
 #include "noc/desk/model.h"
 #include "noc/noc.h"
 
-#define BODY_MAX  (56 * 1024) /* arguments travel in one message */
+#define BODY_MAX  (56 * 1024)
+/* A manifest and what comes with it; what the desk adds has room behind it. */
+#define IMPORT_MAX (LK_OPERATOR_ARGUMENTS_MAX - 4096)
 #define REPLY_MAX (4 * 1024 * 1024)
 #define COMMIT_MS 500 /* the model's only timer: what was applied becomes durable */
 #define PAGE      100
@@ -274,12 +276,12 @@ static struct lk_result
 ask_keeper(const struct state *s, struct lk_request *r, struct lk_err *e)
 {
 	const struct lk_request_view *v = lk_request_view(r);
-	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_JSON_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_OPERATOR_ARGUMENTS_MAX);
 	struct lk_operator_request_body o = { .action = "" };
 	json_auto_t *args = NULL;
 
 	LK_TRY(check_peer(v->peer, e));
-	LK_TRY(lk_json_parse(v->body.n ? v->body : LK_SLICE_LIT("{}"), &args, e));
+	LK_TRY(lk_json_parse_max(v->body.n ? v->body : LK_SLICE_LIT("{}"), IMPORT_MAX, &args, e));
 	LK_TRY(read_change(v, o.action, args, e));
 	snprintf(o.actor, sizeof o.actor, "uid:%u", (unsigned)v->peer->uid);
 	LK_TRY(lk_json_print(args, &text, e));
@@ -300,7 +302,7 @@ on_change(struct lk_request *r, void *ctx)
 static const struct lk_route http_routes[] = {
 	{ "GET", "/api/v1/", NULL, 0, on_read },
 	{ "POST", DEVICES "/", NULL, BODY_MAX, on_change },
-	{ "POST", MAKERS "/", NULL, BODY_MAX, on_change },
+	{ "POST", MAKERS "/", NULL, IMPORT_MAX, on_change },
 	{ "POST", MAKERS, "application/json", BODY_MAX, on_change },
 	{ "DELETE", MAKERS "/", NULL, 0, on_change },
 };
@@ -313,10 +315,17 @@ on_record(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_
 {
 	struct state *s = p->state;
 	struct lk_stream_record_body b;
+	struct lk_slice record;
+	bool more;
 
 	(void)from;
 	LK_TRY(lk_body_unpack(LK_BODY_stream_record, m->body, &b, e));
-	return lk_model_apply(s->model, b.record, b.removed, e);
+	for (;;) {
+		LK_TRY(lk_list_next(&b.records, &more, &record, e));
+		if (!more)
+			return LK_OK;
+		LK_TRY(lk_model_apply(s->model, record, b.removed, e));
+	}
 }
 
 static struct lk_result

@@ -14,7 +14,7 @@
 #include "lifecycle/state.h"
 #include "proto/endpoint.h"
 
-#define PACKED_MAX (1 << 20)
+#define PACKED_MAX (LK_OPERATOR_ARGUMENTS_MAX + 4096)
 
 /* --- what comes out ------------------------------------------------------------------------------ */
 
@@ -218,14 +218,19 @@ site_put(struct site *s, struct lk_record *r)
 
 /* --- life --------------------------------------------------------------------------------------------- */
 
+/* A Weyl sequence, its bits stirred: an id of many thousand is not met twice. */
 static void
 counting_fill(const struct lk_random *self, uint8_t *p, size_t n)
 {
-	static uint32_t count;
+	static uint64_t count;
+	uint64_t x;
 
 	(void)self;
-	while (n--)
-		*p++ = (uint8_t)(++count * 2654435761u >> 24);
+	while (n--) {
+		x = count += UINT64_C(0x9e3779b97f4a7c15);
+		x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+		*p++ = (uint8_t)(x >> 56);
+	}
 }
 static const struct lk_random counting = { counting_fill };
 
@@ -460,7 +465,7 @@ site_masa_log(struct site *s, const struct pki_id *domain, const char *nonce)
 enum lk_reason
 site_operate(struct site *s, const char *action, const char *fmt, ...)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf arguments = LK_BUF_INIT(LK_JSON_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf arguments = LK_BUF_INIT(LK_OPERATOR_ARGUMENTS_MAX);
 	struct lk_operator_request_body o = { .actor = SITE_OPERATOR };
 	static uint32_t id;
 	va_list ap;

@@ -61,7 +61,8 @@ lk_operator_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_
 	LK_REQUIRE(i < LK_ARRAY_LEN(acts), e, LK_R_NOT_OFFERED, "there is no action %s", o->action);
 	/*= SEC-04: one authorise() decides for every way in =*/
 	LK_TRY(authorise(o->actor, acts[i].action, e));
-	LK_TRY(lk_json_parse(o->arguments, &args, e));
+	/*= Latchkey import: a manifest comes in whole or not at all =*/
+	LK_TRY(lk_json_parse_max(o->arguments, LK_OPERATOR_ARGUMENTS_MAX, &args, e));
 	LK_TRY(acts[i].act(t, o->actor, args, result, e));
 	LK_TRY(lk_json_print(result, &text, e));
 	reply.result = lk_buf_slice(&text);

@@ -10,6 +10,9 @@
 #define AAA  (1u << LK_ROLE_AAA)
 
 #define PACKED_MAX (LK_ARTEFACT_MAX * 4)
+/* Octets of one message of a snapshot: a follower's queue is counted in messages, and a fleet is
+ * more records than it takes. */
+#define BATCH_MAX (1024 * 1024)
 
 /* Who is fed what. Artefacts themselves stay in the keeper's store; what has no row is fed to
  * nobody. */
@@ -38,14 +41,29 @@ feed_of(enum lk_kind kind)
 }
 
 static struct lk_result
-tell(struct lk_turn *t, enum lk_role to, const struct lk_record *r, bool removed, struct lk_err *e)
+add(struct lk_buf *batch, const struct lk_record *r, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(PACKED_MAX);
-	struct lk_stream_record_body b = { .removed = removed };
 
 	LK_TRY(lk_record_pack(r, &packed, e));
-	b.record = lk_buf_slice(&packed);
+	return lk_list_add(batch, lk_buf_slice(&packed), e);
+}
+
+static struct lk_result
+tell(struct lk_turn *t, enum lk_role to, const struct lk_buf *batch, bool removed, struct lk_err *e)
+{
+	struct lk_stream_record_body b = { .records = lk_buf_slice(batch), .removed = removed };
+
 	return lk_turn_tell(t, to, LK_BODY_stream_record, &b, e);
+}
+
+static struct lk_result
+tell_one(struct lk_turn *t, enum lk_role to, const struct lk_record *r, bool removed, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf one = LK_BUF_INIT(PACKED_MAX + 4);
+
+	LK_TRY(add(&one, r, e));
+	return tell(t, to, &one, removed, e);
 }
 
 /* Called between commit and effects: what is added here leaves with this turn's effects. */
@@ -63,7 +81,7 @@ lk_stream_committed(void *app, const struct lk_record *r, bool removed)
 	for (i = 0; f && i < LK_ARRAY_LEN(followers); i++)
 		if (k->subscribers & f->roles & 1u << followers[i])
 			/* A follower that misses a change is out of step: it has to start anew. */
-			if (!tell(k->turn, followers[i], r, removed, &e).ok)
+			if (!tell_one(k->turn, followers[i], r, removed, &e).ok)
 				k->subscribers &= ~(1u << followers[i]);
 }
 
@@ -72,14 +90,19 @@ snapshot(struct lk_turn *t, enum lk_role to, const struct feed *f, struct lk_err
 {
 	struct lk_scan scan = { .index = f->index };
 	LK_CLEANUP(lk_record_freep) struct lk_record *r = NULL;
+	LK_CLEANUP(lk_buf_done) struct lk_buf batch = LK_BUF_INIT(BATCH_MAX + PACKED_MAX + 4);
 	bool found;
 
 	LK_TRY(lk_record_new(f->kind, &r, e));
 	for (;;) {
 		LK_TRY(lk_store_next(lk_turn_store(t), &scan, r, &found, e));
 		if (!found)
-			return LK_OK;
-		LK_TRY(tell(t, to, r, false, e));
+			return batch.n ? tell(t, to, &batch, false, e) : LK_OK;
+		LK_TRY(add(&batch, r, e));
+		if (batch.n < BATCH_MAX)
+			continue;
+		LK_TRY(tell(t, to, &batch, false, e));
+		lk_buf_clear(&batch);
 	}
 }
 
