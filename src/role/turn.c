@@ -98,6 +98,13 @@ lk_turn_new(const struct lk_turn_settings *settings, struct lk_turn **ret, struc
 	return LK_OK;
 }
 
+static void
+effect_free(struct effect *x)
+{
+	lk_buf_done(&x->packed);
+	free(x);
+}
+
 /* Drops effects from `from` on. */
 static void
 drop_effects(struct lk_turn *t, struct effect **from)
@@ -106,8 +113,7 @@ drop_effects(struct lk_turn *t, struct effect **from)
 
 	for (x = *from; x; x = next) {
 		next = x->next;
-		lk_buf_done(&x->packed);
-		free(x);
+		effect_free(x);
 	}
 	*from = NULL;
 	t->effects_end = from;
@@ -410,8 +416,8 @@ in_savepoint(struct lk_turn *t, lk_turn_handler *step, const struct lk_message_i
 	struct lk_err undo = { 0 };
 
 	LK_TRY(lk_store_savepoint(t->set.store, e));
-	if (step(t, m, e).ok)
-		return lk_store_release(t->set.store, e);
+	if (step(t, m, e).ok && lk_store_release(t->set.store, e).ok)
+		return LK_OK;
 	drop_effects(t, effects);
 	drop_changes(t, changes);
 	/* A savepoint that cannot be undone spoils the transaction; flush will find that out. */
@@ -419,23 +425,30 @@ in_savepoint(struct lk_turn *t, lk_turn_handler *step, const struct lk_message_i
 	return (struct lk_result){ false };
 }
 
-/* The refusal is a step of its own: recorded and answered, or nothing of it. */
+/* Records the refusal, or nothing of it. */
+static struct lk_result
+record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
+	struct lk_err *e)
+{
+	struct change **changes = t->changes_end;
+	struct lk_err undo = { 0 };
+
+	LK_TRY(lk_store_savepoint(t->set.store, e));
+	if (t->set.record_refusal(t, m, why, e).ok && lk_store_release(t->set.store, e).ok)
+		return LK_OK;
+	drop_changes(t, changes);
+	lk_ignore(lk_store_rollback_to(t->set.store, &undo));
+	return (struct lk_result){ false };
+}
+
+/*= Latchkey turn: a refusal that cannot be recorded is not told =*/
 static void
 refuse(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why)
 {
-	struct effect **effects = t->effects_end;
-	struct change **changes = t->changes_end;
-	struct lk_err e = { 0 };
+	struct lk_err unrecorded = { 0 }, e = { 0 };
+	bool recorded = record_refusal(t, m, why, &unrecorded).ok;
 
-	if (!lk_store_savepoint(t->set.store, &e).ok)
-		return;
-	if (t->set.record_refusal(t, m, why, &e).ok && t->set.answer_refusal(t, m, why, &e).ok) {
-		lk_ignore(lk_store_release(t->set.store, &e));
-		return;
-	}
-	drop_effects(t, effects);
-	drop_changes(t, changes);
-	lk_ignore(lk_store_rollback_to(t->set.store, &e));
+	lk_ignore(t->set.answer_refusal(t, m, recorded ? why : &unrecorded, &e));
 }
 
 static struct lk_result
@@ -585,31 +598,48 @@ do_answer(struct lk_turn *t, const struct effect *x)
 }
 
 static void
+do_effect(struct lk_turn *t, struct effect *x)
+{
+	switch (x->kind) {
+	case EFFECT_TELL:
+		send_effect(t, x, LK_SEND_EVENT, x->to, 0, 0);
+		break;
+	case EFFECT_REPLY:
+		send_effect(t, x, LK_SEND_ANSWER, x->to, x->index, x->id);
+		break;
+	case EFFECT_REFUSE:
+		send_effect(t, x, LK_SEND_REFUSAL, x->to, x->index, x->id);
+		break;
+	case EFFECT_ASK:
+		do_ask(t, x);
+		break;
+	case EFFECT_PARK:
+		do_park(t, x);
+		break;
+	case EFFECT_ANSWER:
+		do_answer(t, x);
+		break;
+	}
+}
+
+/* Those that are there, and no others: a question that cannot be sent has failed at once and opens
+ * the next turn, whose effects line up behind and wait for its commit. */
+static void
 do_effects(struct lk_turn *t)
 {
 	struct effect *x;
+	size_t n = 0;
 
 	for (x = t->effects; x; x = x->next)
-		switch (x->kind) {
-		case EFFECT_TELL:
-			send_effect(t, x, LK_SEND_EVENT, x->to, 0, 0);
-			break;
-		case EFFECT_REPLY:
-			send_effect(t, x, LK_SEND_ANSWER, x->to, x->index, x->id);
-			break;
-		case EFFECT_REFUSE:
-			send_effect(t, x, LK_SEND_REFUSAL, x->to, x->index, x->id);
-			break;
-		case EFFECT_ASK:
-			do_ask(t, x);
-			break;
-		case EFFECT_PARK:
-			do_park(t, x);
-			break;
-		case EFFECT_ANSWER:
-			do_answer(t, x);
-			break;
-		}
+		n++;
+	while (n--) {
+		x = t->effects;
+		t->effects = x->next;
+		if (!t->effects)
+			t->effects_end = &t->effects;
+		do_effect(t, x);
+		effect_free(x);
+	}
 }
 
 /* The store refused the turn: the memory of it goes, and every request is told so. */
@@ -619,6 +649,7 @@ fail_turn(struct lk_turn *t, const struct lk_err *why)
 	struct arrived *a;
 	struct lk_err e = { 0 };
 
+	lk_store_rollback(t->set.store); /* of a savepoint that could not be ended */
 	drop_effects(t, &t->effects);
 	drop_changes(t, &t->changes);
 	for (a = t->arrived; a; a = a->next) {
@@ -626,32 +657,31 @@ fail_turn(struct lk_turn *t, const struct lk_err *why)
 
 		lk_ignore(t->set.answer_refusal(t, &m, why, &e));
 	}
-	do_effects(t);
 }
 
 struct lk_result
 lk_turn_flush(struct lk_turn *t, struct lk_err *e)
 {
 	struct lk_err why = { 0 };
-	struct lk_result r = LK_OK;
+	struct lk_result r;
 	struct change *c;
 
 	if (!t->open)
 		return LK_OK;
 	t->open = false;
-	if (lk_store_commit(t->set.store, &why).ok) {
+	/*= Latchkey turn: nothing leaves before the commit that it rests on =*/
+	r = lk_store_commit(t->set.store, &why);
+	if (r.ok) {
 		for (c = t->changes; c; c = c->next)
 			t->set.committed(t->set.app, c->record, c->removed);
-		do_effects(t);
 	} else {
 		fail_turn(t, &why);
 		if (e)
 			*e = why;
-		r.ok = false;
 	}
-	drop_effects(t, &t->effects);
 	drop_changes(t, &t->changes);
 	drop_arrived(t);
+	do_effects(t);
 	return r;
 }
 
