@@ -81,7 +81,7 @@ const struct lk_role_work lk_masa_front = { .open = front_open, .cage = front_ca
 struct keeper_state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
 	struct lk_store *store;
-	struct lk_certs manufacturer;
+	struct lk_certs manufacturer, voucher_signer;
 	struct lk_masa_keeper *keeper;
 	struct lk_cage_path paths[1];
 };
@@ -98,6 +98,7 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	LK_TRY(lk_path_join(p->state_dir, "store.db", path, sizeof path, e));
 	LK_TRY(lk_store_open_sqlite(path, LK_STORE_MASA, &origin, &s->store, e));
 	LK_TRY(read_certs(p, "manufacturer-root.pem", &s->manufacturer, e));
+	LK_TRY(read_certs(p, "voucher-signer.pem", &s->voucher_signer, e));
 	return lk_keeper_host_new(p, &s->host, e);
 }
 
@@ -130,9 +131,13 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
 		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
 
-	lk_keeper_host_sending(s->host, &turn);
+	struct lk_keeper_host_work work = { .tick = tick, .checkpoint_signers = &s->voucher_signer };
+
+	lk_keeper_host_serve(s->host, &turn);
 	LK_TRY(lk_masa_keeper_new(&set, &trust, &turn, &s->keeper, e));
-	return lk_keeper_host_start(s->host, lk_masa_keeper_turn(s->keeper), tick, s->keeper, e);
+	work.keeper = s->keeper;
+	work.turn = lk_masa_keeper_turn(s->keeper);
+	return lk_keeper_host_start(s->host, &work, e);
 }
 
 static void
@@ -146,6 +151,7 @@ keeper_close(struct lk_process *p)
 	lk_masa_keeper_free(s->keeper);
 	lk_store_close(s->store);
 	lk_certs_done(&s->manufacturer);
+	lk_certs_done(&s->voucher_signer);
 	free(s);
 }
 

@@ -18,6 +18,7 @@ struct state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
 	struct lk_store *store;
 	struct lk_certs registrar, former, ca, device_ca;
+	struct lk_certs checkpoint_signers; /* the registrar, now and before its last renewal */
 	struct lk_keeper *keeper;
 	struct lk_cage_path paths[1];
 };
@@ -29,6 +30,17 @@ read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct 
 
 	LK_TRY(lk_noc_pki_path(lk_noc_config_of(p), name, path, e));
 	return lk_certs_read(path, ret, e);
+}
+
+static struct lk_result
+name_signers(struct state *s, struct lk_err *e)
+{
+	size_t i;
+
+	LK_TRY(lk_certs_add(&s->checkpoint_signers, s->registrar.v[0], e));
+	for (i = 0; i < s->former.n && s->checkpoint_signers.n < LK_CERTS_MAX; i++)
+		LK_TRY(lk_certs_add(&s->checkpoint_signers, s->former.v[i], e));
+	return LK_OK;
 }
 
 static struct lk_result
@@ -50,6 +62,7 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	LK_TRY(read_certs(p, "device-ca.pem", &s->device_ca, e));
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
 		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
+	LK_TRY(name_signers(s, e));
 	return lk_keeper_host_new(p, &s->host, e);
 }
 
@@ -86,10 +99,15 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
 		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
 
+	struct lk_keeper_host_work work = { .tick = tick,
+		.checkpoint_signers = &s->checkpoint_signers };
+
 	memcpy(set.site, c->network, sizeof c->network);
-	lk_keeper_host_sending(s->host, &turn);
+	lk_keeper_host_serve(s->host, &turn);
 	LK_TRY(lk_keeper_new(&set, &domain, &turn, &s->keeper, e));
-	return lk_keeper_host_start(s->host, lk_keeper_turn(s->keeper), tick, s->keeper, e);
+	work.keeper = s->keeper;
+	work.turn = lk_keeper_turn(s->keeper);
+	return lk_keeper_host_start(s->host, &work, e);
 }
 
 static void
@@ -106,6 +124,7 @@ keeper_close(struct lk_process *p)
 	lk_certs_done(&s->former);
 	lk_certs_done(&s->ca);
 	lk_certs_done(&s->device_ca);
+	lk_certs_done(&s->checkpoint_signers);
 	free(s);
 }
 

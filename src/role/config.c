@@ -517,6 +517,9 @@ take_option(int option, struct lk_config_args *a, struct lk_err *e)
 	case 'r':
 		a->runtime_dir = optarg;
 		return LK_OK;
+	case 'a':
+		a->accept_rollback = true;
+		return LK_OK;
 	case 'k':
 		a->mode = LK_CONFIG_CHECK;
 		return LK_OK;
@@ -546,6 +549,7 @@ lk_config_args(int argc, char *const argv[], struct lk_config_args *ret, struct 
 		{ "config", required_argument, NULL, 'c' },
 		{ "state-dir", required_argument, NULL, 's' },
 		{ "runtime-dir", required_argument, NULL, 'r' },
+		{ "accept-rollback", no_argument, NULL, 'a' },
 		{ "check-config", no_argument, NULL, 'k' },
 		{ "print-defaults", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },

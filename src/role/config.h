@@ -160,6 +160,7 @@ struct lk_config_args {
 	const char *file;        /* --config; NULL: the default, which may be missing */
 	const char *state_dir;   /* --state-dir; NULL: the file's */
 	const char *runtime_dir; /* --runtime-dir */
+	bool accept_rollback;    /* --accept-rollback: of this start only, so no key of the file */
 	const char *role;        /* --role, of a process that the supervisor started; else NULL */
 	uint32_t index;          /* --index */
 };

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define TICK_MS 250
@@ -15,9 +16,8 @@
 
 struct lk_keeper_host {
 	struct lk_process *process;
-	struct lk_turn *turn;
-	struct lk_result (*tick)(void *keeper, struct lk_err *e);
-	void *keeper;
+	struct lk_keeper_host_work work;
+	struct lk_checkpointer checkpointer;
 	struct lk_timer *timer;
 	struct lk_deferred flush;
 };
@@ -40,7 +40,7 @@ flush(void *ctx)
 	struct lk_keeper_host *h = ctx;
 	struct lk_err e = { 0 };
 
-	if (!lk_turn_flush(h->turn, &e).ok)
+	if (!lk_turn_flush(h->work.turn, &e).ok)
 		lk_log_err(&e, NULL);
 }
 
@@ -52,8 +52,8 @@ answered(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_er
 	struct lk_err e = { 0 };
 
 	if (!m)
-		lk_turn_failed(h->turn, (uint32_t)tag, why);
-	else if (!lk_turn_receive(h->turn, (enum lk_role)(tag >> 32), 0, (uint32_t)tag, m->type, m->body,
+		lk_turn_failed(h->work.turn, (uint32_t)tag, why);
+	else if (!lk_turn_receive(h->work.turn, (enum lk_role)(tag >> 32), 0, (uint32_t)tag, m->type, m->body,
 			 &e).ok)
 		lk_log_err(&e, NULL);
 	lk_defer(h->process->loop, &h->flush);
@@ -69,7 +69,7 @@ ask(struct lk_keeper_host *h, enum lk_role to, uint32_t id, enum lk_body type, s
 
 	if (lk_process_ask_packed(h->process, to, 0, type, packed, answered, h, tag, &why).ok)
 		return LK_OK;
-	lk_turn_failed(h->turn, id, &why);
+	lk_turn_failed(h->work.turn, id, &why);
 	lk_defer(h->process->loop, &h->flush);
 	if (e)
 		*e = why;
@@ -102,9 +102,10 @@ ticked(void *ctx)
 	struct lk_keeper_host *h = ctx;
 	struct lk_err e = { 0 };
 
-	if (!h->tick(h->keeper, &e).ok)
+	if (!h->work.tick(h->work.keeper, &e).ok ||
+		!lk_checkpointer_tick(&h->checkpointer, h->work.turn, &e).ok)
 		lk_log_err(&e, NULL);
-	if (lk_turn_is_open(h->turn))
+	if (lk_turn_is_open(h->work.turn))
 		lk_defer(h->process->loop, &h->flush);
 	lk_timer_at(h->timer, lk_loop_now_ms(h->process->loop) + TICK_MS);
 }
@@ -122,19 +123,23 @@ lk_keeper_host_new(struct lk_process *p, struct lk_keeper_host **ret, struct lk_
 }
 
 void
-lk_keeper_host_sending(struct lk_keeper_host *h, struct lk_turn_settings *ret)
+lk_keeper_host_serve(struct lk_keeper_host *h, struct lk_turn_settings *ret)
 {
+	ret->checkpointer = &h->checkpointer;
 	ret->send = send_out;
 	ret->send_ctx = h;
 }
 
 struct lk_result
-lk_keeper_host_start(struct lk_keeper_host *h, struct lk_turn *turn,
-	struct lk_result (*tick)(void *keeper, struct lk_err *e), void *keeper, struct lk_err *e)
+lk_keeper_host_start(
+	struct lk_keeper_host *h, const struct lk_keeper_host_work *work, struct lk_err *e)
 {
-	h->turn = turn;
-	h->tick = tick;
-	h->keeper = keeper;
+	struct lk_checkpointer_settings set = { .signers = work->checkpoint_signers,
+		.accept_rollback = h->process->accept_rollback };
+
+	h->work = *work;
+	LK_TRY(lk_path_join(h->process->state_dir, "checkpoint", set.copy, sizeof set.copy, e));
+	LK_TRY(lk_checkpointer_start(&h->checkpointer, &set, work->turn, e));
 	LK_TRY(lk_timer_new(h->process->loop, ticked, h, &h->timer, e));
 	lk_timer_at(h->timer, lk_loop_now_ms(h->process->loop) + TICK_MS);
 	return LK_OK;
@@ -160,7 +165,7 @@ lk_keeper_host_message(struct lk_process *p, const struct lk_peer_ref *from,
 	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
 
 	lk_defer(p->loop, &h->flush);
-	return lk_turn_receive(h->turn, from->role, number_of(from), from->id, m->type, m->body, e);
+	return lk_turn_receive(h->work.turn, from->role, number_of(from), from->id, m->type, m->body, e);
 }
 
 void
@@ -168,6 +173,6 @@ lk_keeper_host_unlinked(struct lk_process *p, const struct lk_peer_ref *peer)
 {
 	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
 
-	if (h->turn)
-		lk_turn_role_gone(h->turn, peer->role, number_of(peer));
+	if (h->work.turn)
+		lk_turn_role_gone(h->work.turn, peer->role, number_of(peer));
 }

@@ -2,21 +2,30 @@
  *
  * Where a keeper lives: moves messages between the process's channels and the
  * keeper's turns, flushes at the end of each turn of the loop, ticks by the clock,
- * and keeps a copy of the newest checkpoint outside the database.
+ * and sees to the checkpoints of the ledger.
  */
 #pragma once
 
+#include "role/checkpointer.h"
 #include "role/process.h"
-#include "role/turn.h"
 
 struct lk_keeper_host; /* opaque */
 
-/* For lk_turn_settings: send and send_ctx. */
 LK_RESULT lk_keeper_host_new(struct lk_process *p, struct lk_keeper_host **ret, struct lk_err *e);
-void lk_keeper_host_sending(struct lk_keeper_host *h, struct lk_turn_settings *ret);
-/* From now on messages are handled. `tick` is called a few times a second. */
-LK_RESULT lk_keeper_host_start(struct lk_keeper_host *h, struct lk_turn *turn,
-	LK_RESULT (*tick)(void *keeper, struct lk_err *e), void *keeper, struct lk_err *e);
+/* What the host is to a turn: who sends, and whose checkpoints. */
+void lk_keeper_host_serve(struct lk_keeper_host *h, struct lk_turn_settings *ret);
+
+struct lk_keeper_host_work {
+	void *keeper;
+	struct lk_turn *turn;
+	struct lk_result (*tick)(void *keeper, struct lk_err *e); /* a few times a second */
+	const struct lk_certs *checkpoint_signers;		  /* borrowed */
+};
+
+/* The store is held against its newest checkpoint (lk_checkpointer_start()), in the file
+ * `checkpoint` of the process's own folder; from then on messages are handled. */
+LK_RESULT lk_keeper_host_start(
+	struct lk_keeper_host *h, const struct lk_keeper_host_work *work, struct lk_err *e);
 struct lk_keeper_host *lk_keeper_host_free(struct lk_keeper_host *h);
 
 /* For lk_role_work: every message goes this way. */

@@ -355,6 +355,7 @@ take_start(struct lk_process *p, struct lk_message *m, struct lk_err *e)
 	LK_REQUIRE(p->private->phase == PHASE_WAITING, e, LK_R_IPC_DENIED, "it has started");
 	LK_TRY(lk_body_unpack(LK_BODY_start, m->body, &body, e));
 	LK_TRY(configure(p, body.config, e));
+	p->accept_rollback = body.accept_rollback;
 	if (work->open)
 		LK_TRY(work->open(p, e));
 	LK_TRY(enter_cage(p, e));

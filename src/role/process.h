@@ -77,6 +77,7 @@ struct lk_process {
 	const struct lk_config_spec *config_spec;
 	void *config;             /* the program's struct */
 	char state_dir[PATH_MAX]; /* this role's own; exists when its row says so */
+	bool accept_rollback;     /* the operator takes a store that is older than it was */
 	void *state;              /* the role's */
 	struct lk_process_private *private;
 };

@@ -87,6 +87,7 @@ struct user {
 struct supervisor {
 	const struct lk_program *program;
 	const char *argv0;
+	bool accept_rollback; /* by the first processes; one that is started anew has no reason to */
 	void *config;
 	struct lk_loop *loop;
 	struct lk_signal *on_term, *on_int, *on_chld;
@@ -442,7 +443,7 @@ static struct lk_result
 tell_start(struct child *c, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf config = LK_BUF_INIT(lk_body_max(LK_BODY_start));
-	struct lk_start_body body;
+	struct lk_start_body body = { .accept_rollback = c->s->accept_rollback && !c->s->all_ready };
 
 	LK_TRY(lk_config_pack(c->s->program->config, c->s->config, &config, e));
 	body.config = lk_buf_slice(&config);
@@ -852,12 +853,13 @@ supervisor_done(struct supervisor *s)
 
 /* Serves until it is told to end, or cannot begin. */
 static int
-supervise(const struct lk_program *program, const char *argv0, void *config)
+supervise(const struct lk_program *program, const char *argv0, bool accept_rollback, void *config)
 {
 	static struct supervisor s;
 	struct lk_err e = { .reason = LK_R_NONE };
 
-	s = (struct supervisor){ .program = program, .argv0 = argv0, .config = config };
+	s = (struct supervisor){ .program = program, .argv0 = argv0,
+		.accept_rollback = accept_rollback, .config = config };
 	signal(SIGPIPE, SIG_IGN);
 	lk_notify_init();
 	if (!supervisor_init(&s, &e).ok) {
@@ -892,6 +894,7 @@ static void
 print_usage(const struct lk_program *program)
 {
 	printf("usage: %s [--config FILE] [--state-dir DIR] [--runtime-dir DIR]\n"
+	       "          [--accept-rollback]\n"
 	       "          [--check-config | --print-defaults | --help | --version]\n"
 	       "The configuration is read from %s unless --config says otherwise.\n",
 		program->config->program, program->config->file);
@@ -931,7 +934,7 @@ run_main(const struct lk_program *program, const char *argv0, const struct lk_co
 		LK_TRY(lk_config_load(program->config, args, config, e));
 		lk_log_setup("supervisor", (enum lk_log_level)c->log_level,
 			(enum lk_log_format)c->log_format, &lk_clock_system);
-		*ret_status = supervise(program, argv0, config);
+		*ret_status = supervise(program, argv0, args->accept_rollback, config);
 		return LK_OK;
 	}
 	return lk_fail(e, LK_R_BUG, "there is no mode %d", (int)args->mode);

@@ -179,6 +179,12 @@ lk_turn_app(const struct lk_turn *t)
 	return t->set.app;
 }
 
+struct lk_checkpointer *
+lk_turn_checkpointer(const struct lk_turn *t)
+{
+	return t->set.checkpointer;
+}
+
 struct lk_store *
 lk_turn_store(const struct lk_turn *t)
 {
@@ -200,7 +206,13 @@ lk_turn_now(const struct lk_turn *t)
 int64_t
 lk_turn_now_ms(const struct lk_turn *t)
 {
-	return lk_now(t->set.clock) * 1000 + t->set.clock->monotonic_ms(t->set.clock) % 1000;
+	return lk_now(t->set.clock) * 1000 + lk_turn_elapsed_ms(t) % 1000;
+}
+
+int64_t
+lk_turn_elapsed_ms(const struct lk_turn *t)
+{
+	return t->set.clock->monotonic_ms(t->set.clock);
 }
 
 bool
@@ -556,7 +568,7 @@ do_ask(struct lk_turn *t, struct effect *x)
 	q->to = x->to;
 	q->expect = x->expect;
 	q->then = x->then;
-	q->deadline = t->set.clock->monotonic_ms(t->set.clock) + t->set.answer_ms;
+	q->deadline = lk_turn_elapsed_ms(t) + t->set.answer_ms;
 	memcpy(q->subject, x->key, sizeof q->subject);
 	bucket = &t->questions[q->id & (BUCKETS - 1)];
 	q->next = *bucket;
@@ -574,7 +586,7 @@ do_park(struct lk_turn *t, const struct effect *x)
 	if (!p)
 		return;
 	*p = (struct parked){ *bucket, x->to, x->index, x->id, x->type,
-		t->set.clock->monotonic_ms(t->set.clock) + t->set.park_ms, "" };
+		lk_turn_elapsed_ms(t) + t->set.park_ms, "" };
 	memcpy(p->key, x->key, sizeof p->key);
 	*bucket = p;
 	t->n_parked++;
@@ -753,7 +765,7 @@ lk_turn_role_gone(struct lk_turn *t, enum lk_role role, unsigned index)
 void
 lk_turn_tick(struct lk_turn *t)
 {
-	int64_t now = t->set.clock->monotonic_ms(t->set.clock);
+	int64_t now = lk_turn_elapsed_ms(t);
 	struct parked **pp, *p;
 	struct lk_err e = { 0 };
 	size_t i;

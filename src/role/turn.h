@@ -22,6 +22,7 @@
 #include "store/ledger.h"
 
 struct lk_turn; /* opaque; one per keeper */
+struct lk_checkpointer;
 
 /* A message between roles, unpacked. */
 struct lk_message_in {
@@ -76,6 +77,7 @@ struct lk_turn_settings {
 		unsigned index, uint32_t id, enum lk_body type, struct lk_slice packed,
 		struct lk_err *e);
 	void *send_ctx;
+	struct lk_checkpointer *checkpointer; /* borrowed, for its handler; NULL: none */
 	int64_t answer_ms; /* how long a question to another role may stay open */
 	int64_t park_ms;   /* how long a request is parked before it is overdue */
 };
@@ -105,10 +107,12 @@ void lk_turn_tick(struct lk_turn *t);
 /* --- for handlers ------------------------------------------------------------------------- */
 
 void *lk_turn_app(const struct lk_turn *t);
+struct lk_checkpointer *lk_turn_checkpointer(const struct lk_turn *t);
 struct lk_store *lk_turn_store(const struct lk_turn *t);
 const struct lk_random *lk_turn_random(const struct lk_turn *t);
 int64_t lk_turn_now(const struct lk_turn *t);	 /* Unix seconds */
 int64_t lk_turn_now_ms(const struct lk_turn *t); /* Unix milliseconds, for ids */
+int64_t lk_turn_elapsed_ms(const struct lk_turn *t); /* never goes back */
 
 /* Writes a record and remembers it for the change stream. */
 LK_RESULT lk_turn_insert(struct lk_turn *t, struct lk_record *r, struct lk_err *e);

@@ -219,35 +219,21 @@ lk_ledger_erase_device(
 
 /*= Latchkey ledger checkpoint: the store holds the head that was signed =*/
 struct lk_result
-lk_ledger_check_rollback(struct lk_store *s, const struct lk_ledger_head *outside, struct lk_err *e)
+lk_ledger_check_rollback(struct lk_store *s, const struct lk_ledger_head *was_signed, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
 	struct lk_ledger_head head;
 
-	if (outside->seq == 0)
+	if (was_signed->seq == 0)
 		return LK_OK;
 	LK_TRY(lk_ledger_head(s, &head, e));
-	LK_REQUIRE(outside->seq <= head.seq, e, LK_R_LEDGER_ROLLBACK,
+	LK_REQUIRE(was_signed->seq <= head.seq, e, LK_R_LEDGER_ROLLBACK,
 		"the store ends at event %lld, event %lld was signed", (long long)head.seq,
-		(long long)outside->seq);
+		(long long)was_signed->seq);
 	memcpy(ev.record.node_id, lk_store_origin(s)->node_id, sizeof ev.record.node_id);
-	LK_TRY(load_event(s, outside->seq, &ev, e));
-	LK_REQUIRE(lk_slice_eq(lk_blob_slice(&ev.hash), LK_SLICE_ARRAY(outside->hash)), e,
+	LK_TRY(load_event(s, was_signed->seq, &ev, e));
+	LK_REQUIRE(lk_slice_eq(lk_blob_slice(&ev.hash), LK_SLICE_ARRAY(was_signed->hash)), e,
 		LK_R_LEDGER_FORK, "event %lld is not the one that was signed",
-		(long long)outside->seq);
+		(long long)was_signed->seq);
 	return LK_OK;
-}
-
-struct lk_result
-lk_ledger_add_checkpoint(struct lk_store *s, const struct lk_ledger_head *head, int64_t at,
-	struct lk_slice signature, struct lk_err *e)
-{
-	LK_CLEANUP(lk_record_done) struct lk_checkpoint_record c = LK_RECORD_INIT(checkpoint);
-
-	LK_TRY(lk_ledger_check_rollback(s, head, e));
-	c.seq = head->seq;
-	c.at = at;
-	LK_TRY(lk_blob_set(&c.hash, LK_SLICE_ARRAY(head->hash), e));
-	LK_TRY(lk_blob_set(&c.signature, signature, e));
-	return lk_store_insert(s, &c.record, e);
 }

@@ -17,7 +17,8 @@
  * Erasing takes the salt along: who kept it could still try payloads against the commitment.
  *
  * A chain cannot show that its tail is missing. For that the signer signs the head every minute
- * and a copy is kept outside the database; lk_ledger_check_rollback() holds the two together.
+ * and a copy is kept outside the database (role/checkpointer.h); lk_ledger_check_rollback() holds
+ * the two together.
  */
 #pragma once
 
@@ -51,10 +52,7 @@ LK_RESULT lk_ledger_erase(struct lk_store *s, int64_t seq, struct lk_err *e);
 LK_RESULT lk_ledger_erase_device(
 	struct lk_store *s, const char *device_id, int64_t *ret_erased, struct lk_err *e);
 
-/* Stores the signature over a head, inside the open transaction. */
-LK_RESULT lk_ledger_add_checkpoint(struct lk_store *s, const struct lk_ledger_head *head,
-	int64_t at, struct lk_slice signature, struct lk_err *e);
-/* At start: the store still holds the head that the copy outside remembers. Refuses a store that
- * is older with LK_R_LEDGER_ROLLBACK, one that went another way with LK_R_LEDGER_FORK. */
+/* The store holds the head that was signed. Refuses a store that is older with
+ * LK_R_LEDGER_ROLLBACK, one that went another way with LK_R_LEDGER_FORK. */
 LK_RESULT lk_ledger_check_rollback(
-	struct lk_store *s, const struct lk_ledger_head *outside, struct lk_err *e);
+	struct lk_store *s, const struct lk_ledger_head *was_signed, struct lk_err *e);

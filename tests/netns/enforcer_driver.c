@@ -152,7 +152,7 @@ main(int argc, char **argv)
 	close(theirs[0]);
 	event(control, LK_BODY_link, &(struct lk_link_body){ .role = LK_ROLE_KEEPER }, theirs[1]);
 	close(theirs[1]);
-	event(control, LK_BODY_start, &(struct lk_start_body){ lk_buf_slice(&packed) }, -1);
+	event(control, LK_BODY_start, &(struct lk_start_body){ .config = lk_buf_slice(&packed) }, -1);
 	for (;;) {
 		struct pollfd fds[] = { { 0, POLLIN, 0 }, { lk_channel_fd(control), POLLIN, 0 },
 			{ lk_channel_fd(keeper), POLLIN, 0 } };

@@ -308,6 +308,7 @@ test_args(void **state)
 	const char *good[] = { "test", "--config=/a", "--state-dir", "/b", "--role", "keeper",
 		"--index", "3", NULL };
 	const char *check[] = { "test", "--check-config", NULL };
+	const char *accept[] = { "test", "--accept-rollback", NULL };
 	const char *bad[][4] = { { "test", "--konfig", NULL }, { "test", "--config", NULL },
 		{ "test", "file", NULL }, { "test", "--index", "x", NULL } };
 	struct lk_config_args a = { .index = 9 };
@@ -328,8 +329,12 @@ test_args(void **state)
 	assert_null(a.runtime_dir);
 	assert_string_equal(a.role, "keeper");
 	assert_int_equal(a.index, 3);
+	assert_false(a.accept_rollback);
 	assert_true(args(2, check, &a, NULL).ok);
 	assert_int_equal(a.mode, LK_CONFIG_CHECK);
+	assert_true(args(2, accept, &a, NULL).ok);
+	assert_int_equal(a.mode, LK_CONFIG_RUN);
+	assert_true(a.accept_rollback);
 }
 
 int

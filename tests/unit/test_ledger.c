@@ -424,34 +424,6 @@ test_rollback_is_found_out(void **state)
 	assert_refused(lk_ledger_check_rollback(s, &head, &e), e, LK_R_LEDGER_FORK);
 }
 
-static void
-test_checkpoints(void **state)
-{
-	LK_CLEANUP(lk_record_done) struct lk_checkpoint_record c = LK_RECORD_INIT(checkpoint);
-	struct lk_scan last = { .index = LK_CHECKPOINT_BY_SEQ, .prefix = 1, .descending = true };
-	struct lk_ledger_head head;
-	bool found;
-
-	(void)state;
-	assert_true(lk_ledger_head(s, &head, &e).ok);
-	assert_true(lk_store_begin(s, &e).ok);
-	assert_true(lk_ledger_add_checkpoint(s, &head, 1700000060, LK_SLICE_LIT("CMS"), &e).ok);
-	/* Only what the ledger holds can be recorded as signed. */
-	head.hash[0] ^= 1;
-	assert_refused(lk_ledger_add_checkpoint(s, &head, 1700000060, LK_SLICE_LIT("CMS"), &e), e,
-		LK_R_LEDGER_FORK);
-	head.seq++;
-	assert_refused(lk_ledger_add_checkpoint(s, &head, 1700000060, LK_SLICE_LIT("CMS"), &e), e,
-		LK_R_LEDGER_ROLLBACK);
-	assert_true(lk_store_commit(s, &e).ok);
-	set(c.record.node_id, "node-1");
-	assert_true(lk_store_next(s, &last, &c.record, &found, &e).ok);
-	assert_true(found);
-	assert_int_equal(c.seq, EVENTS);
-	assert_int_equal(c.at, 1700000060);
-	assert_int_equal(c.signature.n, 3);
-}
-
 #define on_a_ledger(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -471,7 +443,6 @@ main(void)
 		on_a_ledger(test_erase),
 		on_a_ledger(test_erase_device),
 		on_a_ledger(test_rollback_is_found_out),
-		on_a_ledger(test_checkpoints),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

@@ -89,7 +89,7 @@ start_role(const struct lk_role_work *w)
 {
 	struct role r = { .pid = 0 };
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
-	struct lk_start_body body;
+	struct lk_start_body body = { .accept_rollback = false };
 	struct config config;
 	int fds[2];
 

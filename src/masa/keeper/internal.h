@@ -5,13 +5,11 @@
 #pragma once
 
 #include "masa/keeper/keeper.h"
-#include "role/checkpointer.h"
 
 struct lk_masa_keeper {
 	struct lk_masa_settings set;
 	struct lk_turn *turn;
 	struct lk_anchors *manufacturer;
-	struct lk_checkpointer checkpointer;
 };
 
 static inline struct lk_masa_keeper *

@@ -6,7 +6,6 @@
 
 #include "lifecycle/transition.h"
 #include "noc/keeper/keeper.h"
-#include "role/checkpointer.h"
 
 #define LK_KNOWN_MAX 1024 /* verdicts on IDevIDs that are kept; power of two */
 
@@ -40,7 +39,6 @@ struct lk_keeper {
 	struct lk_buf cacerts_wrapped;
 	struct lk_buf csrattrs; /* base64 */
 	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
-	struct lk_checkpointer checkpointer;
 	int64_t swept_at;
 };
 

@@ -242,7 +242,6 @@ lk_keeper_tick(struct lk_keeper *k, struct lk_err *e)
 	int64_t now = lk_turn_now(k->turn);
 
 	lk_turn_tick(k->turn);
-	LK_TRY(lk_checkpointer_tick(&k->checkpointer, k->turn, e));
 	if (now - k->swept_at < SWEEP_SECONDS)
 		return LK_OK;
 	k->swept_at = now;

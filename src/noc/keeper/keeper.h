@@ -67,6 +67,5 @@ struct lk_keeper *lk_keeper_free(struct lk_keeper *k);
 LK_DEFINE_CLEANUP(struct lk_keeper *, lk_keeper_free);
 
 struct lk_turn *lk_keeper_turn(struct lk_keeper *k);
-/* Once a second: runs that ended, grants that ended, checkpoints that are due. Opens a turn if
- * there is anything to do. */
+/* Once a second: runs that ended, grants that ended. Opens a turn if there is anything to do. */
 LK_RESULT lk_keeper_tick(struct lk_keeper *k, struct lk_err *e);
