@@ -177,7 +177,7 @@ record_refusal(struct lk_turn *turn, const struct lk_message_in *m, const struct
 	const struct lk_web_request_body *w = m->body;
 
 	LK_TRY(note(turn, "refused", why->reason, NULL, ret));
-	LK_REQUIRE(!w || !w->path[0], ret, LK_R_JSON_MEMBER, "cannot be written");
+	LK_REQUIRE(!w || !w->user_agent[0], ret, LK_R_JSON_MEMBER, "cannot be written");
 	return LK_OK;
 }
 
@@ -248,13 +248,15 @@ teardown(void **state)
 }
 
 static struct lk_result
-request(uint32_t id, const char *label, const char *path)
+request(uint32_t id, const char *label, const char *agent)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
 	struct lk_web_request_body w = { 0 };
 
 	assert_true(lk_slice_to_str(lk_slice_str(label), "label", w.label, sizeof w.label, &e).ok);
-	assert_true(lk_slice_to_str(lk_slice_str(path), "path", w.path, sizeof w.path, &e).ok);
+	assert_true(
+		lk_slice_to_str(lk_slice_str(agent), "agent", w.user_agent, sizeof w.user_agent, &e)
+			.ok);
 	assert_true(lk_body_pack(LK_BODY_web_request, &w, &packed, &e).ok);
 	return lk_turn_receive(
 		t, LK_ROLE_FRONT, 0, id, LK_BODY_web_request, lk_buf_slice(&packed), &e);
@@ -353,7 +355,7 @@ static void
 test_refusal_that_cannot_be_recorded(void **state)
 {
 	(void)state;
-	assert_true(request(1, "refuse", "/unrecordable").ok);
+	assert_true(request(1, "refuse", "unrecordable").ok);
 	assert_true(lk_turn_flush(t, &e).ok);
 	assert_int_equal(said_to(1)->kind, LK_SEND_REFUSAL);
 	assert_int_equal(said_to(1)->reason, LK_R_JSON_MEMBER);
