@@ -39,6 +39,13 @@ struct port {
 	struct lk_hostapd *hostapd;
 };
 
+/* A device that is in. */
+struct guest {
+	struct lk_admission admission; /* what the kernel should have */
+	int64_t until;		       /* end of its lease */
+	char device_id[sizeof((struct lk_port_open_body *)0)->device_id]; /* whose alarms are told */
+};
+
 struct state {
 	struct lk_process *process;
 	struct lk_ruleset rules; /* but for the ports */
@@ -52,8 +59,7 @@ struct state {
 	struct lk_timer *look;
 	struct port *ports[LK_RULESET_PORTS_MAX]; /* that the kernel has and the configuration names */
 	size_t n_ports;
-	struct lk_admission *open; /* what the kernel should have */
-	int64_t *until;            /* end of the lease of each */
+	struct guest *open;
 	size_t n_open;
 	uint32_t last_device;
 	uint32_t generation;  /* of nf_tables when the tables were looked at last */
@@ -66,7 +72,7 @@ struct state {
 
 static void
 tell(struct state *s, enum lk_port_event kind, const char *port, const uint8_t mac[static 6],
-	const char *detail)
+	const struct guest *about, const char *detail)
 {
 	struct lk_port_event_body b = { .kind = kind };
 	struct lk_err e;
@@ -74,6 +80,8 @@ tell(struct state *s, enum lk_port_event kind, const char *port, const uint8_t m
 	memcpy(b.port, port, strnlen(port, sizeof b.port - 1));
 	lk_mac_print(mac, b.mac);
 	memcpy(b.detail, detail, strnlen(detail, sizeof b.detail - 1));
+	if (about)
+		memcpy(b.device_id, about->device_id, sizeof b.device_id);
 	if (!lk_process_tell(s->process, LK_ROLE_KEEPER, 0, LK_BODY_port_event, &b, &e).ok)
 		lk_log_err(&e, "port", port, "mac", b.mac, NULL);
 }
@@ -105,7 +113,7 @@ install(struct state *s, struct lk_err *e)
 	s->fingerprint = 0;
 	LK_TRY(apply_rules(s, e));
 	for (i = 0; i < s->n_open; i++)
-		LK_TRY(lk_elements_admit(s->netfilter, &s->open[i], e));
+		LK_TRY(lk_elements_admit(s->netfilter, &s->open[i].admission, e));
 	LK_TRY(lk_netfilter_fingerprint(s->netfilter, &s->fingerprint, e));
 	return lk_netfilter_generation(s->netfilter, &s->generation, e);
 }
@@ -146,13 +154,13 @@ find_port(const struct state *s, const char *name)
 	return NULL;
 }
 
-static struct lk_admission *
+static struct guest *
 find_open(const struct state *s, const uint8_t mac[static 6])
 {
 	size_t i;
 
 	for (i = 0; i < s->n_open; i++)
-		if (memcmp(s->open[i].mac, mac, 6) == 0)
+		if (memcmp(s->open[i].admission.mac, mac, 6) == 0)
 			return &s->open[i];
 	return NULL;
 }
@@ -160,9 +168,9 @@ find_open(const struct state *s, const uint8_t mac[static 6])
 static bool
 is_open(const struct state *s, const char *port, const uint8_t mac[static 6])
 {
-	const struct lk_admission *a = find_open(s, mac);
+	const struct guest *g = find_open(s, mac);
 
-	return a && strcmp(a->port, port) == 0;
+	return g && strcmp(g->admission.port, port) == 0;
 }
 
 /* Goes round, so that the number of one who left comes back as late as possible. */
@@ -174,7 +182,7 @@ new_device(struct state *s)
 	do {
 		s->last_device = s->last_device % LK_MARK_DEVICE_MAX + 1;
 		for (i = 0; i < s->n_open; i++)
-			if ((s->open[i].mark & LK_MARK_DEVICE_MAX) == s->last_device)
+			if ((s->open[i].admission.mark & LK_MARK_DEVICE_MAX) == s->last_device)
 				break;
 	} while (i < s->n_open);
 	return s->last_device;
@@ -183,15 +191,12 @@ new_device(struct state *s)
 /* From the elements, from the connections, from memory. Kernel tables that do not have the elements
  * are not ours: they are made anew without this device. */
 static struct lk_result
-cut(struct state *s, struct lk_admission *a, struct lk_err *e)
+cut(struct state *s, struct guest *g, struct lk_err *e)
 {
-	struct lk_admission gone = *a;
-	size_t at = (size_t)(a - s->open);
+	struct lk_admission gone = g->admission;
 	struct lk_err why;
 
-	s->n_open--;
-	s->open[at] = s->open[s->n_open];
-	s->until[at] = s->until[s->n_open];
+	*g = s->open[--s->n_open];
 	if (!lk_elements_cut(s->netfilter, &gone, &why).ok) {
 		lk_log_err(&why, "port", gone.port, NULL);
 		LK_TRY(install(s, e));
@@ -200,39 +205,39 @@ cut(struct state *s, struct lk_admission *a, struct lk_err *e)
 }
 
 static void
-cut_or_log(struct state *s, struct lk_admission *a)
+cut_or_log(struct state *s, struct guest *g)
 {
 	struct lk_err e;
 
-	if (!cut(s, a, &e).ok)
+	if (!cut(s, g, &e).ok)
 		lk_log_err(&e, NULL);
 }
 
 static struct lk_result
 open_port(struct state *s, const struct lk_port_open_body *b, bool *ret_changed, struct lk_err *e)
 {
-	struct lk_admission a = { 0 };
-	const struct lk_admission *other;
+	struct guest g = { .until = LK_TIME_NEVER };
+	const struct guest *other;
 
-	LK_TRY(lk_mac_parse(lk_slice_str(b->mac), a.mac, e));
+	LK_TRY(lk_mac_parse(lk_slice_str(b->mac), g.admission.mac, e));
 	LK_REQUIRE(find_port(s, b->port), e, LK_R_ENFORCER_PORT, "there is no device port %s", b->port);
 	LK_REQUIRE(b->class_mark == s->profile.class, e, LK_R_RULESET, "there is no profile %lld",
 		(long long)b->class_mark);
 	LK_TRY(ensure_tables(s, e));
-	other = find_open(s, a.mac);
+	other = find_open(s, g.admission.mac);
 	if (other) {
 		/*= Latchkey enforcement: a MAC address that lives on one port is refused on another =*/
-		LK_REQUIRE(strcmp(other->port, b->port) == 0, e, LK_R_FOREIGN_MAC, "%s lives on port %s", b->mac,
-			other->port);
+		LK_REQUIRE(strcmp(other->admission.port, b->port) == 0, e, LK_R_FOREIGN_MAC,
+			"%s lives on port %s", b->mac, other->admission.port);
 		*ret_changed = false;
 		return LK_OK;
 	}
 	LK_REQUIRE(s->n_open < OPEN_MAX, e, LK_R_BUSY, "%d devices are open", OPEN_MAX);
-	memcpy(a.port, b->port, sizeof a.port - 1);
-	a.mark = lk_mark(s->profile.class, new_device(s));
-	LK_TRY(lk_elements_admit(s->netfilter, &a, e));
-	s->until[s->n_open] = LK_TIME_NEVER;
-	s->open[s->n_open++] = a;
+	memcpy(g.admission.port, b->port, sizeof g.admission.port - 1);
+	memcpy(g.device_id, b->device_id, sizeof g.device_id);
+	g.admission.mark = lk_mark(s->profile.class, new_device(s));
+	LK_TRY(lk_elements_admit(s->netfilter, &g.admission, e));
+	s->open[s->n_open++] = g;
 	lk_defer(s->process->loop, &s->read_leases);
 	*ret_changed = true;
 	return LK_OK;
@@ -302,11 +307,11 @@ on_hostapd(void *ctx, const char *port, const struct lk_hostapd_message *m)
 	bool open = is_open(s, port, m->mac);
 
 	if (m->kind == LK_HOSTAPD_CONNECTED && !open) {
-		tell(s, LK_PORT_AUTHENTICATED, port, m->mac, "");
+		tell(s, LK_PORT_AUTHENTICATED, port, m->mac, NULL, "");
 	} else if (m->kind == LK_HOSTAPD_DISCONNECTED) {
+		tell(s, LK_PORT_LEFT, port, m->mac, open ? find_open(s, m->mac) : NULL, "");
 		if (open)
 			cut_or_log(s, find_open(s, m->mac));
-		tell(s, LK_PORT_LEFT, port, m->mac, "");
 	}
 }
 
@@ -366,9 +371,9 @@ cut_unplugged(struct state *s, const struct lk_link *v, size_t n)
 	size_t i = 0;
 
 	while (i < s->n_open) {
-		const struct lk_link *l = find_link(v, n, s->open[i].port);
-		struct lk_admission a = s->open[i];
-		const struct port *p = find_port(s, a.port);
+		struct guest g = s->open[i];
+		const struct lk_link *l = find_link(v, n, g.admission.port);
+		const struct port *p = find_port(s, g.admission.port);
 
 		if (l && l->running) {
 			i++;
@@ -376,8 +381,8 @@ cut_unplugged(struct state *s, const struct lk_link *v, size_t n)
 		}
 		cut_or_log(s, &s->open[i]);
 		if (p)
-			lk_ignore(lk_hostapd_deauthenticate(p->hostapd, a.mac, NULL));
-		tell(s, LK_PORT_LEFT, a.port, a.mac, "the link went down");
+			lk_ignore(lk_hostapd_deauthenticate(p->hostapd, g.admission.mac, NULL));
+		tell(s, LK_PORT_LEFT, g.admission.port, g.admission.mac, &g, "the link went down");
 	}
 }
 
@@ -432,33 +437,39 @@ rebind(struct state *s, struct lk_admission *a, const struct lk_admission *to)
 }
 
 static void
-unbind(struct state *s, struct lk_admission *a)
+unbind(struct state *s, struct guest *g)
 {
-	struct lk_admission to = *a;
+	struct lk_admission to = g->admission;
 
 	to.bound = false;
-	rebind(s, a, &to);
+	rebind(s, &g->admission, &to);
+}
+
+static bool
+is_bound(const struct guest *g, const uint8_t address[static 4])
+{
+	return g->admission.bound && memcmp(g->admission.address, address, 4) == 0;
 }
 
 static void
-bind_lease(struct state *s, struct lk_admission *a, const struct lk_lease *l)
+bind_lease(struct state *s, struct guest *g, const struct lk_lease *l)
 {
-	struct lk_admission to = *a;
+	struct lk_admission to = g->admission;
 	char text[INET_ADDRSTRLEN];
 	size_t i;
 
-	s->until[a - s->open] = l->expires_at;
-	if (a->bound && memcmp(a->address, l->address, sizeof a->address) == 0)
+	g->until = l->expires_at;
+	if (is_bound(g, l->address))
 		return;
 	for (i = 0; i < s->n_open; i++) /* who had the address before */
-		if (s->open[i].bound && memcmp(s->open[i].address, l->address, sizeof l->address) == 0)
+		if (is_bound(&s->open[i], l->address))
 			unbind(s, &s->open[i]);
 	memcpy(to.address, l->address, sizeof to.address);
 	to.bound = true;
-	rebind(s, a, &to);
+	rebind(s, &g->admission, &to);
 	inet_ntop(AF_INET, l->address, text, sizeof text);
-	if (a->bound)
-		tell(s, LK_PORT_LEASE, a->port, a->mac, text);
+	if (g->admission.bound)
+		tell(s, LK_PORT_LEASE, to.port, to.mac, g, text);
 }
 
 static void
@@ -482,10 +493,10 @@ read_leases(void *ctx)
 		return;
 	}
 	for (i = 0; i < n; i++) {
-		struct lk_admission *a = find_open(s, v[i].mac);
+		struct guest *g = find_open(s, v[i].mac);
 
-		if (a && v[i].expires_at > now && lk_network4_has(&s->rules.devices, v[i].address))
-			bind_lease(s, a, &v[i]);
+		if (g && v[i].expires_at > now && lk_network4_has(&s->rules.devices, v[i].address))
+			bind_lease(s, g, &v[i]);
 	}
 }
 
@@ -504,7 +515,7 @@ end_leases(struct state *s)
 	size_t i;
 
 	for (i = 0; i < s->n_open; i++)
-		if (s->open[i].bound && s->until[i] <= now)
+		if (s->open[i].admission.bound && s->open[i].until <= now)
 			unbind(s, &s->open[i]);
 }
 
@@ -515,25 +526,25 @@ end_leases(struct state *s)
 static bool
 tell_sighting(struct state *s, enum lk_sighting_set which, const struct lk_sighting *seen)
 {
-	const struct lk_admission *a = find_open(s, seen->mac);
+	const struct guest *g = find_open(s, seen->mac);
 	char address[INET_ADDRSTRLEN];
 
 	switch (which) {
 	case LK_SIGHTING_SEEN:
-		if (a)
+		if (g)
 			return false;
-		tell(s, LK_PORT_SEEN, seen->port, seen->mac, "");
+		tell(s, LK_PORT_SEEN, seen->port, seen->mac, NULL, "");
 		return true;
 	case LK_SIGHTING_MOVED:
-		if (!a || strcmp(a->port, seen->port) == 0)
+		if (!g || strcmp(g->admission.port, seen->port) == 0)
 			return false;
-		tell(s, LK_PORT_FOREIGN_MAC, seen->port, seen->mac, a->port);
+		tell(s, LK_PORT_FOREIGN_MAC, seen->port, seen->mac, g, g->admission.port);
 		return true;
 	case LK_SIGHTING_FOREIGN4:
-		if (!a || (a->bound && memcmp(a->address, seen->address, sizeof a->address) == 0))
+		if (!g || is_bound(g, seen->address))
 			return false;
 		inet_ntop(AF_INET, seen->address, address, sizeof address);
-		tell(s, LK_PORT_FOREIGN_SOURCE, seen->port, seen->mac, address);
+		tell(s, LK_PORT_FOREIGN_SOURCE, seen->port, seen->mac, g, address);
 		return true;
 	case LK_SIGHTING_SETS:
 		break;
@@ -624,8 +635,7 @@ enforcer_open(struct lk_process *p, struct lk_err *e)
 	s->process = p;
 	s->read_leases = (struct lk_deferred){ .fn = read_leases, .ctx = s };
 	s->open = calloc(OPEN_MAX, sizeof *s->open);
-	s->until = calloc(OPEN_MAX, sizeof *s->until);
-	LK_REQUIRE(s->open && s->until, e, LK_R_NOMEM, "no memory for %d devices", OPEN_MAX);
+	LK_REQUIRE(s->open, e, LK_R_NOMEM, "no memory for %d devices", OPEN_MAX);
 	LK_TRY(configure(s, c, e));
 	LK_TRY(lk_lease_watch_new(p->loop, c->lease_file, on_lease_file, s, &s->leases_watch, e));
 	LK_TRY(lk_netfilter_open(&s->netfilter, e));
@@ -706,7 +716,6 @@ enforcer_close(struct lk_process *p)
 	for (i = 0; i < LK_SIGHTING_SETS; i++)
 		free(s->told[i]);
 	free(s->open);
-	free(s->until);
 	free(s);
 }
 

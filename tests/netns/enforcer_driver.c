@@ -93,6 +93,7 @@ obey(struct lk_channel *control, struct lk_channel *keeper)
 		return;
 	memcpy(o.port, port, sizeof o.port);
 	memcpy(o.mac, mac, sizeof o.mac);
+	memcpy(o.device_id, mac, sizeof mac); /* what a device is called here */
 	memcpy(c.port, port, sizeof c.port);
 	memcpy(c.mac, mac, sizeof c.mac);
 	if (strcmp(word, "open") == 0) {
@@ -124,7 +125,7 @@ hear(struct lk_channel *c)
 		puts("ready");
 	if (what == LK_RECEIVED_MESSAGE && m.type == LK_BODY_port_event) {
 		or_die(lk_body_unpack(LK_BODY_port_event, m.body, &b, &e), &e);
-		printf("%s %s %s %s\n", kinds[b.kind], b.port, b.mac, b.detail);
+		printf("%s %s %s %s %s\n", kinds[b.kind], b.port, b.mac, b.detail, b.device_id);
 	}
 	return true;
 }

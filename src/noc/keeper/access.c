@@ -125,7 +125,8 @@ port_opened(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 		m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL, e);
 }
 
-/* What was seen at a port and has no device of ours to go with it. */
+/* What was seen at a port: in the timeline of the device that the port, or the address that somebody
+ * else used, was opened for. */
 static struct lk_result
 note(struct lk_turn *t, const struct lk_port_event_body *p, const char *type, enum lk_reason reason,
 	struct lk_err *e)
@@ -133,7 +134,8 @@ note(struct lk_turn *t, const struct lk_port_event_body *p, const char *type, en
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	json_auto_t *payload = json_pack("{s:s,s:s,s:s}", "port", p->port, "mac", p->mac, "detail",
 		p->detail);
-	struct lk_event ev = { type, NULL, NULL, "enforcer", reason, { NULL, 0 } };
+	struct lk_event ev = { type, p->device_id[0] ? p->device_id : NULL, NULL, "enforcer", reason,
+		{ NULL, 0 } };
 
 	LK_REQUIRE(payload, e, LK_R_NOMEM, "no memory for an event");
 	LK_TRY(lk_json_print(payload, &text, e));
