@@ -16,7 +16,8 @@
 
 #define PACKED_MAX (LK_OPERATOR_ARGUMENTS_MAX + 4096)
 
-/* --- what comes out ------------------------------------------------------------------------------ */
+/* --- what comes out ------------------------------------------------------------------------------
+ */
 
 static void
 note_answer(struct site *s, enum lk_body type, struct lk_slice packed)
@@ -36,8 +37,8 @@ note_answer(struct site *s, enum lk_body type, struct lk_slice packed)
 }
 
 static void
-note_question(struct site *s, enum lk_role to, uint32_t id, enum lk_body type,
-	struct lk_slice packed)
+note_question(
+	struct site *s, enum lk_role to, uint32_t id, enum lk_body type, struct lk_slice packed)
 {
 	struct site_question *q = s->asked;
 
@@ -81,7 +82,8 @@ send_out(void *ctx, enum lk_turn_send kind, enum lk_role to, unsigned index, uin
 	return LK_OK;
 }
 
-/* --- what goes in ---------------------------------------------------------------------------------- */
+/* --- what goes in
+ * ---------------------------------------------------------------------------------- */
 
 struct site_question *
 site_question(struct site *s, enum lk_role to)
@@ -105,8 +107,8 @@ sign(struct site *s, struct site_question *q)
 	must_succeed(lk_signer_sign(s->signer, LK_ROLE_KEEPER, q->type, &q->body, &out, e));
 	b.bytes = lk_buf_slice(&out);
 	must_succeed(lk_body_pack(LK_BODY_signed, &b, &answer, e));
-	must_succeed(lk_turn_receive(s->turn, LK_ROLE_SIGNER, 0, q->id, LK_BODY_signed,
-		lk_buf_slice(&answer), e));
+	must_succeed(lk_turn_receive(
+		s->turn, LK_ROLE_SIGNER, 0, q->id, LK_BODY_signed, lk_buf_slice(&answer), e));
 }
 
 /* Commits; the signer answers at once. */
@@ -216,7 +218,8 @@ site_put(struct site *s, struct lk_record *r)
 	must_succeed(lk_store_commit(s->store, e));
 }
 
-/* --- life --------------------------------------------------------------------------------------------- */
+/* --- life
+ * --------------------------------------------------------------------------------------------- */
 
 /* A Weyl sequence, its bits stirred: an id of many thousand is not met twice. */
 static void
@@ -291,7 +294,9 @@ site_init(struct site *s, const char *unknown)
 {
 	static const uint8_t binding[32] = { 7 };
 	const struct lk_origin origin = { "site", "node" };
-	struct lk_signer_settings keys = { .onboarding = &s->onboarding, .node = "node", .site = "site" };
+	struct lk_signer_settings keys = {
+		.onboarding = &s->onboarding, .node = "node", .site = "site"
+	};
 	size_t i;
 
 	*s = (struct site){ .tls_version = "TLSv1.3",
@@ -319,7 +324,8 @@ site_init(struct site *s, const char *unknown)
 		s->asked[i].packed = LK_BUF_INIT(PACKED_MAX);
 	lk_clock_fixed_init(&s->clock, PKI_NOW);
 	pki_cast_init(&s->pki);
-	pki_issue(&s->pki.domain, &(struct pki_spec){ .cn = "Device CA", .ca = true }, &s->device_ca);
+	pki_issue(
+		&s->pki.domain, &(struct pki_spec){ .cn = "Device CA", .ca = true }, &s->device_ca);
 	must_succeed(lk_certs_add(&s->ca, pki_cert(&s->pki.domain), e));
 	must_succeed(lk_certs_add(&s->ca, pki_cert(&s->device_ca), e));
 	set_text(s->onboarding.network, "home");
@@ -361,7 +367,8 @@ site_done(struct site *s)
 	lk_record_done(&s->event);
 }
 
-/* --- the device ------------------------------------------------------------------------------------------ */
+/* --- the device
+ * ------------------------------------------------------------------------------------------ */
 
 int64_t
 site_ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint, struct lk_slice body)
@@ -388,7 +395,8 @@ site_ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint, stru
 int64_t
 site_request_again(struct site *s)
 {
-	return site_ask(s, &s->pki.device.chain, LK_EP_BRSKI_REQUESTVOUCHER, lk_buf_slice(&s->request));
+	return site_ask(
+		s, &s->pki.device.chain, LK_EP_BRSKI_REQUESTVOUCHER, lk_buf_slice(&s->request));
 }
 
 int64_t
@@ -419,15 +427,15 @@ site_enrol(struct site *s)
 	return site_ask(s, &s->pki.device.chain, LK_EP_EST_SIMPLEENROLL, lk_buf_slice(&s->csr));
 }
 
-/* --- the others -------------------------------------------------------------------------------------------- */
+/* --- the others
+ * -------------------------------------------------------------------------------------------- */
 
 void
 site_masa(struct site *s, int64_t status, const char *type, struct lk_slice body)
 {
-	struct lk_fetched_body f = { .status = status,
-		.address = "[2001:db8::1]:443",
-		.tls = "TLSv1.3",
-		.body = body };
+	struct lk_fetched_body f = {
+		.status = status, .address = "[2001:db8::1]:443", .tls = "TLSv1.3", .body = body
+	};
 
 	set_text(f.content_type, type);
 	site_answer(s, LK_ROLE_COURIER, LK_BODY_fetched, &f);
@@ -505,7 +513,9 @@ site_port_event(struct site *s, enum lk_port_event kind, const char *port, const
 	receive(s, LK_ROLE_ENFORCER, 0, LK_BODY_port_event, &p);
 }
 
-/* --- as far as ------------------------------------------------------------------------------------------------ */
+/* --- as far as
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void
 reach_requested(struct site *s)
@@ -568,7 +578,7 @@ reach_connected(struct site *s)
 void
 site_until(struct site *s, enum site_step step)
 {
-	static void (*const reach[])(struct site *s) = { reach_requested, reach_vouchered,
+	static void (*const reach[])(struct site * s) = { reach_requested, reach_vouchered,
 		reach_accepted, reach_judged, reach_enrolled, reach_done, reach_connected };
 	unsigned i;
 
@@ -576,7 +586,8 @@ site_until(struct site *s, enum site_step step)
 		reach[i](s);
 }
 
-/* --- what is there ---------------------------------------------------------------------------------------------- */
+/* --- what is there
+ * ---------------------------------------------------------------------------------------------- */
 
 const struct lk_device_record *
 site_device(struct site *s)
@@ -602,7 +613,9 @@ site_run(struct site *s)
 const struct lk_certificate_record *
 site_certificate(struct site *s)
 {
-	struct lk_scan scan = { .index = LK_CERTIFICATE_BY_DEVICE, .prefix = 1, .descending = true };
+	struct lk_scan scan = {
+		.index = LK_CERTIFICATE_BY_DEVICE, .prefix = 1, .descending = true
+	};
 	bool found;
 
 	set_text(s->certificate.device_id, site_device(s)->id);
@@ -656,8 +669,10 @@ check_told(struct site *s, enum lk_reason reason, const char *file, int line)
 				lk_reason_info(s->refusal)->symbol, symbol, file, line);
 		return;
 	}
-	_assert_int_equal((uint64_t)s->reply.status, (uint64_t)lk_reason_http_status(reason), file, line);
-	if (s->reply.body.n < strlen(symbol) || memcmp(s->reply.body.p, symbol, strlen(symbol)) != 0)
+	_assert_int_equal(
+		(uint64_t)s->reply.status, (uint64_t)lk_reason_http_status(reason), file, line);
+	if (s->reply.body.n < strlen(symbol) ||
+		memcmp(s->reply.body.p, symbol, strlen(symbol)) != 0)
 		_assert_string_equal((const char *)s->reply.body.p, symbol, file, line);
 }
 

@@ -16,9 +16,9 @@
 #include "role/signer.h"
 #include "test.h"
 
-#define SITE_VENDOR   "vendor" /* the manufacturer's short name at this site */
-#define SITE_ADDRESS  "[fe80::2]:1"
-#define SITE_OPERATOR "uid:0"
+#define SITE_VENDOR    "vendor" /* the manufacturer's short name at this site */
+#define SITE_ADDRESS   "[fe80::2]:1"
+#define SITE_OPERATOR  "uid:0"
 #define SITE_ASKED_MAX 8
 
 /* Fails the test with the reason when a call fails. */
@@ -53,7 +53,7 @@ struct site {
 	struct lk_clock_fixed clock;
 	struct pki_cast pki;
 	struct pki_id device_ca;
-	struct lk_certs ca;	/* what cacerts answers */
+	struct lk_certs ca;     /* what cacerts answers */
 	struct lk_certs former; /* registrar certificates of before; filled by a test */
 	struct lk_onboarding_leaves onboarding;
 	struct lk_store *store;
@@ -78,7 +78,7 @@ struct site {
 	struct lk_buf packed;
 	struct lk_web_reply_body reply;
 	struct lk_grant_reply_body grant;
-	json_t *result;	      /* an operator's */
+	json_t *result;         /* an operator's */
 	enum lk_reason refusal; /* an operator's, aaa's; LK_R_NONE: was none */
 
 	/* Before the newest message: all records but the ledger's, the ledger's head, questions. */
@@ -108,15 +108,15 @@ void site_pass(struct site *s, int64_t seconds); /* time, and the keeper's ticks
 /* Writes a record behind the keeper's back. */
 void site_put(struct site *s, struct lk_record *r);
 /* The manufacturer as SITE_VENDOR is, under another name and anchor. Then restart. */
-void site_add_manufacturer(struct site *s, const char *id, const struct pki_id *ca,
-	const char *unknown);
+void site_add_manufacturer(
+	struct site *s, const char *id, const struct pki_id *ca, const char *unknown);
 
 /* --- what a device does ---------------------------------------------------------------------- */
 
 /* One HTTP request of a TLS client that showed `chain` (NULL: none). Returns the status, 0 while
  * the request is parked. */
-int64_t site_ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint,
-	struct lk_slice body);
+int64_t site_ask(
+	struct site *s, const struct lk_certs *chain, enum lk_ep endpoint, struct lk_slice body);
 /* The device's voucher request with one member changed (NULL: none), kept in s->request; then the
  * same bytes again. */
 int64_t site_request_voucher(struct site *s, const char *member, const char *value);
@@ -124,7 +124,8 @@ int64_t site_request_again(struct site *s);
 /* Asks for the LDevID with s->csr, made with s->ldevid_key when it is empty. */
 int64_t site_enrol(struct site *s);
 
-/* --- what others do ---------------------------------------------------------------------------- */
+/* --- what others do ----------------------------------------------------------------------------
+ */
 
 /* The oldest open question to a role; NULL: there is none. */
 struct site_question *site_question(struct site *s, enum lk_role to);
@@ -134,8 +135,8 @@ void site_fail(struct site *s, enum lk_role from, enum lk_reason reason);
 /* What the MASA answers to what the courier carries. */
 void site_masa(struct site *s, int64_t status, const char *type, struct lk_slice body);
 /* The MASA's voucher for the device, with one member changed; signer NULL: the MASA. */
-void site_masa_voucher(struct site *s, const struct pki_id *signer, const char *member,
-	const char *value);
+void site_masa_voucher(
+	struct site *s, const struct pki_id *signer, const char *member, const char *value);
 /* The audit log with one entry of that domain (its CA), nonce NULL: a nonceless one. */
 void site_masa_log(struct site *s, const struct pki_id *domain, const char *nonce);
 /* An operator asks; arguments by printf. Returns the reason of a refusal, LK_R_NONE when it was
@@ -146,23 +147,25 @@ enum lk_reason site_operate(struct site *s, const char *action, const char *fmt,
 enum lk_reason site_grant(struct site *s, const char *port, const char *mac);
 void site_port_event(struct site *s, enum lk_port_event kind, const char *port, const char *mac);
 
-/* --- as far as: everybody does what is right --------------------------------------------------- */
+/* --- as far as: everybody does what is right ---------------------------------------------------
+ */
 
 enum site_step {
 	SITE_REQUESTED, /* the courier has the registrar's request */
 	SITE_VOUCHERED, /* the device has its voucher */
-	SITE_ACCEPTED,	/* it said so; the courier is asked for the audit log */
-	SITE_JUDGED,	/* which is clean */
-	SITE_ENROLLED,	/* the device has its LDevID: s->ldevid */
-	SITE_DONE,	/* it said so */
-	SITE_CONNECTED	/* port p1 is open for it */
+	SITE_ACCEPTED,  /* it said so; the courier is asked for the audit log */
+	SITE_JUDGED,    /* which is clean */
+	SITE_ENROLLED,  /* the device has its LDevID: s->ldevid */
+	SITE_DONE,      /* it said so */
+	SITE_CONNECTED  /* port p1 is open for it */
 };
 #define SITE_PORT "p1"
 #define SITE_MAC  "02:00:00:00:00:01"
 
 void site_until(struct site *s, enum site_step step);
 
-/* --- what is there ------------------------------------------------------------------------------ */
+/* --- what is there ------------------------------------------------------------------------------
+ */
 
 /* Of the device with PKI_SERIAL; its newest run and certificate. Good until asked again. */
 const struct lk_device_record *site_device(struct site *s);
@@ -181,5 +184,5 @@ void site_assert_refused(struct site *s, enum lk_reason reason, const char *file
 /* The run ended by the newest message: its state is failed, the event names the reason. */
 #define assert_run_failed(s, type, reason) \
 	site_assert_run_failed(s, type, reason, __FILE__, __LINE__)
-void site_assert_run_failed(struct site *s, const char *type, enum lk_reason reason,
-	const char *file, int line);
+void site_assert_run_failed(
+	struct site *s, const char *type, enum lk_reason reason, const char *file, int line);

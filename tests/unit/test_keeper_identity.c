@@ -82,8 +82,8 @@ test_garbage_for_a_certificate(void **state)
 	must_succeed(lk_list_add(&list, LK_SLICE_LIT("\x30\x03\x02\x01\x01"), e));
 	w.chain = lk_buf_slice(&list);
 	must_succeed(lk_body_pack(LK_BODY_web_request, &w, &packed, e));
-	must_succeed(lk_turn_receive(s.turn, LK_ROLE_FRONT, 0, 1, LK_BODY_web_request,
-		lk_buf_slice(&packed), e));
+	must_succeed(lk_turn_receive(
+		s.turn, LK_ROLE_FRONT, 0, 1, LK_BODY_web_request, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(s.turn, e));
 	assert_string_equal(site_event(&s, "refused")->reason, "cert-syntax");
 	site_done(&s);
@@ -105,7 +105,8 @@ test_each_manufacturer_has_its_anchors(void **state)
 	site_done(&s);
 }
 
-/*= A1.2: a device of a manufacturer that is not trusted is refused before anything leaves the network =*/
+/*= A1.2: a device of a manufacturer that is not trusted is refused before anything leaves the
+ * network =*/
 static void
 test_distrusted_manufacturer(void **state)
 {
@@ -132,14 +133,15 @@ test_distrust_holds_at_once(void **state)
 	(void)state;
 	site_init(&s, "ask");
 	assert_int_equal(site_request_voucher(&s, NULL, NULL), 202);
-	assert_int_equal(
-		site_operate(&s, "manufacturer.distrust", "{\"manufacturer\":\"vendor\"}"), LK_R_NONE);
+	assert_int_equal(site_operate(&s, "manufacturer.distrust", "{\"manufacturer\":\"vendor\"}"),
+		LK_R_NONE);
 	site_request_again(&s);
 	assert_site_refused(&s, LK_R_MANUFACTURER_DISTRUSTED);
 	site_done(&s);
 }
 
-/*= Latchkey confidentiality: an IDevID is taken over TLS 1.3 only, unless its manufacturer is exempt =*/
+/*= Latchkey confidentiality: an IDevID is taken over TLS 1.3 only, unless its manufacturer is
+ * exempt =*/
 static void
 test_idevid_needs_tls13(void **state)
 {
@@ -160,7 +162,9 @@ test_expired_idevid(void **state)
 {
 	struct site s;
 	struct pki_id old;
-	struct pki_spec spec = { .cn = "Old thing", .serial_number = "LK-OLD", .not_after = PKI_NOW - 1 };
+	struct pki_spec spec = {
+		.cn = "Old thing", .serial_number = "LK-OLD", .not_after = PKI_NOW - 1
+	};
 
 	(void)state;
 	site_init(&s, "allow");
@@ -180,7 +184,9 @@ test_verdicts_age(void **state)
 {
 	struct site s;
 	struct pki_id brief;
-	struct pki_spec spec = { .cn = "Brief", .serial_number = "LK-B", .not_after = PKI_NOW + 30 };
+	struct pki_spec spec = {
+		.cn = "Brief", .serial_number = "LK-B", .not_after = PKI_NOW + 30
+	};
 
 	(void)state;
 	site_init(&s, "allow");
@@ -194,7 +200,8 @@ test_verdicts_age(void **state)
 	site_done(&s);
 }
 
-/* --- LDevIDs -------------------------------------------------------------------------------------- */
+/* --- LDevIDs
+ * -------------------------------------------------------------------------------------- */
 
 static int64_t
 ask_with_ldevid(struct site *s)
