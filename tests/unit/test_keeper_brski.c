@@ -432,6 +432,30 @@ test_restart_while_the_masa_thinks(void **state)
 /* --- the MASA's answer
  * -------------------------------------------------------------------------------- */
 
+/*= RFC8995 5.6: a MASA that needs time is asked again; the pledge is told 202 =*/
+static void
+test_masa_needs_time(void **state)
+{
+	static const int64_t statuses[] = { 202, 503 };
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_REQUESTED);
+	for (size_t i = 0; i < LK_ARRAY_LEN(statuses); i++) {
+		site_masa(&s, statuses[i], "", lk_slice(NULL, 0));
+		assert_int_equal(s.reply.status, 202);
+		assert_true(s.reply.retry_after > 0);
+		assert_string_equal(site_event(&s, "masa-refused")->reason, "masa-later");
+		assert_string_equal(site_run(&s)->state, "requested");
+		assert_int_equal(site_request_again(&s), 0);
+		assert_int_equal(s.n_asked, s.asked_before + 1);
+	}
+	site_masa_voucher(&s, NULL, NULL, NULL);
+	assert_int_equal(s.reply.status, 200);
+	site_done(&s);
+}
+
 /* Down, slow, with a wrong certificate, at a forbidden address: the device asks again. */
 static void
 test_masa_out_of_reach(void **state)
@@ -744,6 +768,7 @@ main(void)
 		cmocka_unit_test(test_nothing_leaves_after_distrust),
 		cmocka_unit_test(test_signer_fails),
 		cmocka_unit_test(test_restart_while_the_masa_thinks),
+		cmocka_unit_test(test_masa_needs_time),
 		cmocka_unit_test(test_masa_out_of_reach),
 		cmocka_unit_test(test_masa_answers_something_else),
 		cmocka_unit_test(test_lying_vouchers),
