@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs: what is recorded of them, how long they may take, and that one ends
+ * where the next begins.
+ */
+#include "keeper_cast.h"
+
+#include <openssl/crypto.h>
+
+#define STATUS_TRUE LK_SLICE_LIT("{\"version\":1,\"status\":true}")
+
+/*= ONB-14: which steps ran is recorded =*/
+static void
+test_steps(void **state)
+{
+	static const char *const want[] = { "requested", "vouchered", "accepted", "enrolling",
+		"enrolled", "done" };
+	struct site s;
+	json_auto_t *steps = NULL;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	steps = json_loads(site_run(&s)->steps, 0, NULL);
+	assert_int_equal(json_array_size(steps), LK_ARRAY_LEN(want));
+	for (size_t i = 0; i < LK_ARRAY_LEN(want); i++) {
+		const json_t *step = json_array_get(steps, i);
+
+		assert_string_equal(json_string_value(json_object_get(step, "step")), want[i]);
+		assert_string_equal(
+			json_string_value(json_object_get(step, "at")), "2026-01-01T12:00:00Z");
+	}
+	site_done(&s);
+}
+
+/*= SEC-12: protocol, suite, group, key size and library version of a run are recorded =*/
+static void
+test_tls_facts(void **state)
+{
+	struct site s;
+	json_auto_t *tls = NULL, *want = NULL;
+
+	(void)state;
+	site_init(&s, "allow");
+	s.user_agent = "agent/1";
+	site_until(&s, SITE_REQUESTED);
+	tls = json_loads(site_run(&s)->tls, 0, NULL);
+	want = json_pack("{s:s,s:s,s:s,s:i,s:s,s:s}", "version", "TLSv1.3", "suite",
+		"TLS_AES_128_GCM_SHA256", "group", "secp256r1", "peer_key_bits", 256, "library",
+		OpenSSL_version(OPENSSL_VERSION), "peer_software", "agent/1");
+	assert_true(json_equal(tls, want));
+	site_done(&s);
+}
+
+/*= RFC8995 5.6: a newer request of the device overtakes its older ones =*/
+static void
+test_newer_request_overtakes(void **state)
+{
+	struct site s;
+	char first[LK_ID_MAX];
+	LK_CLEANUP(lk_record_done) struct lk_run_record old = LK_RECORD_INIT(run);
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_VOUCHERED);
+	memcpy(first, site_run(&s)->id, sizeof first);
+	s.clock.seconds++;
+	assert_int_equal(site_request_voucher(&s, "nonce", "\"another-nonce\""), 0);
+	assert_string_not_equal(site_run(&s)->id, first);
+	assert_string_equal(s.run.state, "requested");
+	memcpy(old.id, first, sizeof first);
+	must_succeed(lk_store_get(s.store, LK_RUN_BY_ID, &old.record, e));
+	assert_string_equal(old.state, "failed");
+	/* the device's word is about the newest one */
+	site_ask(&s, &s.pki.device.chain, LK_EP_BRSKI_VOUCHER_STATUS, STATUS_TRUE);
+	assert_site_refused(&s, LK_R_RUN_ORDER);
+	site_done(&s);
+}
+
+/* A run that is done is not undone by the next one. */
+static void
+test_done_stays_done(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_record_done) struct lk_run_record old = LK_RECORD_INIT(run);
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	memcpy(old.id, site_run(&s)->id, sizeof old.id);
+	s.clock.seconds++;
+	assert_int_equal(site_request_voucher(&s, "nonce", "\"another-nonce\""), 0);
+	must_succeed(lk_store_get(s.store, LK_RUN_BY_ID, &old.record, e));
+	assert_string_equal(old.state, "done");
+	site_done(&s);
+}
+
+/*= Latchkey run: at most one LDevID, within run_seconds of leaving the waiting room =*/
+static void
+test_time_limit(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_JUDGED);
+	s.clock.seconds += s.settings.run_seconds + 1;
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_RUN_OVER);
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 0);
+	site_ask(&s, &s.pki.device.chain, LK_EP_BRSKI_VOUCHER_STATUS, STATUS_TRUE);
+	assert_site_refused(&s, LK_R_RUN_OVER);
+	s.clock.seconds--; /* its last second */
+	assert_int_equal(site_enrol(&s), 200);
+	site_done(&s);
+}
+
+static void
+test_sweep(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "ask");
+	site_request_voucher(&s, NULL, NULL);
+	site_pass(&s, s.settings.ask_seconds);
+	assert_string_equal(site_run(&s)->state, "waiting");
+	site_pass(&s, 10);
+	assert_string_equal(site_run(&s)->state, "failed");
+	assert_string_equal(site_event(&s, "run-over")->run_id, s.run.id);
+	assert_true(site_event_says(&s, "run-over", s.run.device_id));
+	site_request_again(&s);
+	assert_site_refused(&s, LK_R_REQUEST_STALE);
+	site_done(&s);
+}
+
+/* Every state that waits for somebody is swept, done and failed ones are not. */
+static void
+test_sweep_of_each_state(void **state)
+{
+	(void)state;
+	for (int step = SITE_REQUESTED; step <= SITE_DONE; step++) {
+		struct site s;
+
+		site_init(&s, "allow");
+		site_until(&s, (enum site_step)step);
+		site_pass(&s, s.settings.run_seconds + 10);
+		assert_string_equal(
+			site_run(&s)->state, step == SITE_DONE || step == SITE_ENROLLED
+						     ? step == SITE_DONE ? "done" : "enrolled"
+						     : "failed");
+		site_done(&s);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_tls_facts),
+		cmocka_unit_test(test_newer_request_overtakes),
+		cmocka_unit_test(test_done_stays_done),
+		cmocka_unit_test(test_time_limit),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_sweep_of_each_state),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
