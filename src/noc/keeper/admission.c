@@ -127,15 +127,16 @@ lk_device_move(struct lk_turn *t, struct lk_device_record *d, enum lk_event_kind
 /* A device in use that asks to be onboarded was reset, repaired or lost its credentials: it left
  * operation without a word. */
 static struct lk_result
-left_operation(struct lk_device_record *d, struct lk_err *e)
+left_operation(struct lk_turn *t, struct lk_device_record *d, struct lk_err *e)
 {
 	struct lk_guards guards = facts(d);
 
 	/*= LC-7: states may be skipped, with a reason =*/
-	LK_TRY(lk_transition_skip((enum lk_state)d->state, LK_STATE_S12,
-		"the device asks to be onboarded again", &guards, e));
-	d->state = LK_STATE_S12;
-	return LK_OK;
+	if (d->state != LK_STATE_S11)
+		LK_TRY(lk_transition_skip((enum lk_state)d->state, LK_STATE_S11,
+			"the device asks to be onboarded again", &guards, e));
+	d->state = LK_STATE_S11;
+	return lk_device_move(t, d, LK_EVENT_DISCONNECT, e);
 }
 
 struct lk_result
@@ -152,7 +153,7 @@ lk_device_begin(struct lk_turn *t, struct lk_device_record *d, struct lk_err *e)
 	case LK_STATE_S10:
 	case LK_STATE_S11:
 	case LK_STATE_S13:
-		LK_TRY(left_operation(d, e));
+		LK_TRY(left_operation(t, d, e));
 		break;
 	default:
 		break;
