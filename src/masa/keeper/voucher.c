@@ -72,23 +72,23 @@ find_device(struct lk_turn *t, struct asked *a, struct lk_err *e)
 	return LK_OK;
 }
 
-/* RFC 8995 5.5.4: authenticated is a registrar whose domain CA we hold as an owner's. */
+/* Authenticated is a registrar whose own chain ends at a domain CA that we hold as an owner's; what
+ * else it encloses proves nothing. That the chain verifies is checked with everything else. */
 static struct lk_result
 registrar_is_known(struct lk_turn *t, const struct lk_voucher_request *r, bool *ret,
 	struct lk_err *e)
 {
-	const struct lk_certs *certs = lk_cms_certs(r->cms);
-	size_t i;
+	LK_CLEANUP(lk_record_done) struct lk_owner_domain_record d = LK_RECORD_INIT(owner_domain);
+	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
+	struct lk_cert *signer = lk_cms_signer(r->cms);
 
 	*ret = false;
-	for (i = 0; i < certs->n && !*ret; i++) {
-		LK_CLEANUP(lk_record_done)
-		struct lk_owner_domain_record d = LK_RECORD_INIT(owner_domain);
-
-		spki_digest(certs->v[i], d.spki);
-		LK_TRY(lk_store_find(lk_turn_store(t), LK_OWNER_DOMAIN_BY_SPKI, &d.record, ret, e));
-	}
-	return LK_OK;
+	if (!signer)
+		return LK_OK; /* refused by the check that follows */
+	LK_TRY(lk_chain_order(signer, lk_cms_certs(r->cms), &chain, e));
+	/*= RFC8995 5.5.4: authenticated is who is below a domain CA of an owner =*/
+	spki_digest(chain.v[chain.n - 1], d.spki);
+	return lk_store_find(lk_turn_store(t), LK_OWNER_DOMAIN_BY_SPKI, &d.record, ret, e);
 }
 
 struct lk_result
