@@ -42,9 +42,9 @@ struct masa {
 
 static struct lk_err masa_err;
 
-#define MASA_OK(call)                                                                            \
-	do {                                                                                     \
-		if (!(call).ok)                                                                  \
+#define MASA_OK(call)                                                                              \
+	do {                                                                                       \
+		if (!(call).ok)                                                                    \
 			fail_msg("%s: %s", lk_reason_info(masa_err.reason)->symbol, masa_err.msg); \
 	} while (0)
 /* Into a fixed field. */
@@ -72,8 +72,8 @@ masa_sign(struct masa *m, uint32_t id, struct lk_slice packed)
 	m->question = id;
 	lk_buf_clear(&m->signature);
 	MASA_OK(lk_body_unpack(LK_BODY_sign_voucher, packed, &b, &masa_err));
-	MASA_OK(lk_signer_sign(m->signer, LK_ROLE_KEEPER, LK_BODY_sign_voucher, &b, &m->signature,
-		&masa_err));
+	MASA_OK(lk_signer_sign(
+		m->signer, LK_ROLE_KEEPER, LK_BODY_sign_voucher, &b, &m->signature, &masa_err));
 }
 
 static inline struct lk_result
@@ -134,8 +134,9 @@ masa_ask(struct masa *m, enum lk_ep endpoint, const struct lk_certs *chain, stru
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf list = LK_BUF_INIT(65536);
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(MASA_BODY_MAX);
-	struct lk_web_request_body w = { .endpoint = endpoint, .tls_version = "TLSv1.3",
-		.remote = "[2001:db8::1]:1" };
+	struct lk_web_request_body w = {
+		.endpoint = endpoint, .tls_version = "TLSv1.3", .remote = "[2001:db8::1]:1"
+	};
 	size_t i;
 
 	for (i = 0; chain && i < chain->n; i++)
@@ -150,7 +151,8 @@ masa_ask(struct masa *m, enum lk_ep endpoint, const struct lk_certs *chain, stru
 	assert_true(m->replied);
 }
 
-/* --- the scene ----------------------------------------------------------------------------------- */
+/* --- the scene -----------------------------------------------------------------------------------
+ */
 
 static inline void
 masa_spki(const struct lk_cert *c, char dst[static LK_DIGEST_HEX_MAX])
@@ -219,8 +221,12 @@ masa_start(struct masa *m, const struct lk_masa_settings *set)
 	struct lk_signer_settings keys = { .node = "node", .site = "masa" };
 	struct lk_signer_identity *voucher = &keys.identity[LK_SIGNER_VOUCHER];
 	struct lk_masa_trust trust = { &m->manufacturer };
-	struct lk_turn_settings turn = { .store = m->store, .clock = &m->clock.clock,
-		.random = &masa_random, .send = masa_send, .send_ctx = m, .answer_ms = 1000,
+	struct lk_turn_settings turn = { .store = m->store,
+		.clock = &m->clock.clock,
+		.random = &masa_random,
+		.send = masa_send,
+		.send_ctx = m,
+		.answer_ms = 1000,
 		.park_ms = 1000 };
 	size_t i;
 
@@ -260,7 +266,8 @@ masa_done(struct masa *m)
 	pki_cast_done(&m->cast);
 }
 
-/* --- what registrars ask --------------------------------------------------------------------------- */
+/* --- what registrars ask
+ * --------------------------------------------------------------------------- */
 
 /* What `device` signs for the cast's registrar, with one leaf changed. */
 static inline void
@@ -292,7 +299,8 @@ masa_request(const struct masa *m, struct lk_buf *out)
 	masa_registrar_request(m, &m->cast.registrar, lk_buf_slice(&prior), NULL, NULL, out);
 }
 
-/* --- what the store holds --------------------------------------------------------------------------- */
+/* --- what the store holds
+ * --------------------------------------------------------------------------- */
 
 static inline int64_t
 masa_count(struct masa *m, enum lk_index index, struct lk_record *r)
@@ -329,12 +337,14 @@ masa_audit_entries(struct masa *m)
 	return masa_count(m, LK_AUDIT_ENTRY_BY_ID, &r.record);
 }
 
-/* Everything but the ledger as one text: how many records of each kind, and whose each device is. */
+/* Everything but the ledger as one text: how many records of each kind, and whose each device is.
+ */
 static inline void
 masa_state(struct masa *m, struct lk_buf *out)
 {
 	LK_CLEANUP(lk_record_done) struct lk_masa_device_record d = LK_RECORD_INIT(masa_device);
-	LK_CLEANUP(lk_record_done) struct lk_voucher_issued_record v = LK_RECORD_INIT(voucher_issued);
+	LK_CLEANUP(lk_record_done)
+	struct lk_voucher_issued_record v = LK_RECORD_INIT(voucher_issued);
 	LK_CLEANUP(lk_record_done) struct lk_owner_record o = LK_RECORD_INIT(owner);
 	LK_CLEANUP(lk_record_done) struct lk_owner_domain_record od = LK_RECORD_INIT(owner_domain);
 	LK_CLEANUP(lk_record_done) struct lk_product_line_record l = LK_RECORD_INIT(product_line);
@@ -342,8 +352,8 @@ masa_state(struct masa *m, struct lk_buf *out)
 	struct lk_scan scan = { .index = LK_MASA_DEVICE_BY_ID };
 	bool found;
 
-	MASA_OK(lk_buf_printf(out, &masa_err, "%d %d %d %d %d %d;",
-		(int)masa_audit_entries(m), (int)masa_count(m, LK_VOUCHER_ISSUED_BY_ID, &v.record),
+	MASA_OK(lk_buf_printf(out, &masa_err, "%d %d %d %d %d %d;", (int)masa_audit_entries(m),
+		(int)masa_count(m, LK_VOUCHER_ISSUED_BY_ID, &v.record),
 		(int)masa_count(m, LK_OWNER_BY_ID, &o.record),
 		(int)masa_count(m, LK_OWNER_DOMAIN_BY_SPKI, &od.record),
 		(int)masa_count(m, LK_PRODUCT_LINE_BY_ID, &l.record),
@@ -359,8 +369,8 @@ masa_state(struct masa *m, struct lk_buf *out)
 /* Refused for this reason: told with its status, one event in the ledger, nothing else changed,
  * nothing signed. */
 static inline void
-masa_refuses(struct masa *m, enum lk_ep endpoint, const struct lk_certs *chain, struct lk_slice body,
-	enum lk_reason want)
+masa_refuses(struct masa *m, enum lk_ep endpoint, const struct lk_certs *chain,
+	struct lk_slice body, enum lk_reason want)
 {
 	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
 	LK_CLEANUP(lk_buf_done) struct lk_buf before = LK_BUF_INIT(65536);
@@ -384,7 +394,8 @@ masa_refuses(struct masa *m, enum lk_ep endpoint, const struct lk_certs *chain, 
 
 /* As masa_refuses(), and the asker learns nothing of any device. */
 static inline void
-masa_refuses_strangers(struct masa *m, enum lk_ep endpoint, struct lk_slice body, enum lk_reason want)
+masa_refuses_strangers(
+	struct masa *m, enum lk_ep endpoint, struct lk_slice body, enum lk_reason want)
 {
 	masa_refuses(m, endpoint, NULL, body, want);
 	assert_int_equal(m->reply.status, 404);

@@ -57,7 +57,8 @@ get_device(const char *id, struct lk_masa_device_record *ret)
 	MASA_OK(lk_store_get(masa.store, LK_MASA_DEVICE_BY_ID, &ret->record, &masa_err));
 }
 
-/* --- the owner -------------------------------------------------------------------------------------- */
+/* --- the owner
+ * -------------------------------------------------------------------------------------- */
 
 /*= SEC-18: only the owner of the moment gets a voucher =*/
 static void
@@ -96,7 +97,8 @@ test_others_get_none(void **state)
 	masa_set_claim(&masa, "nonce-proximity"); /* it is not for who owns nothing */
 	met = pki_quoted_base64(lk_cert_der(pki_cert(&masa.cast.stranger)));
 	masa_pledge_request(&masa, &masa.cast.device, "proximity-registrar-cert", met, &prior);
-	masa_registrar_request(&masa, &masa.cast.stranger, lk_buf_slice(&prior), NULL, NULL, &request);
+	masa_registrar_request(
+		&masa, &masa.cast.stranger, lk_buf_slice(&prior), NULL, NULL, &request);
 	refuses_strangers(&request, LK_R_MASA_NOT_OWNER);
 	masa_add_domain(&masa, "owner-2", pki_cert(&masa.cast.stranger_ca));
 	refuses_strangers(&request, LK_R_MASA_NOT_OWNER);
@@ -134,12 +136,14 @@ test_a_second_domain_ca_of_the_owner(void **state)
 	masa_add_domain(&masa, MASA_OWNER, pki_cert(&masa.cast.stranger_ca));
 	met = pki_quoted_base64(lk_cert_der(pki_cert(&masa.cast.stranger)));
 	masa_pledge_request(&masa, &masa.cast.device, "proximity-registrar-cert", met, &prior);
-	masa_registrar_request(&masa, &masa.cast.stranger, lk_buf_slice(&prior), NULL, NULL, &request);
+	masa_registrar_request(
+		&masa, &masa.cast.stranger, lk_buf_slice(&prior), NULL, NULL, &request);
 	v = grants(&request);
 	assert_true(lk_cert_eq(v->pinned, pki_cert(&masa.cast.stranger_ca)));
 }
 
-/* --- which device ----------------------------------------------------------------------------------- */
+/* --- which device
+ * ----------------------------------------------------------------------------------- */
 
 /*= RFC8995 5.6: a device that is unknown to the MASA is 404 =*/
 /*= Latchkey MASA: strangers get one 404, byte for byte the same for every device =*/
@@ -167,7 +171,8 @@ test_two_devices_with_one_serial_number(void **state)
 
 	(void)state;
 	pki_issue(NULL, &(struct pki_spec){ .cn = "Vendor's other CA", .ca = true }, &other_ca);
-	pki_issue(&other_ca, &(struct pki_spec){ .cn = "Twin", .serial_number = PKI_SERIAL }, &twin);
+	pki_issue(
+		&other_ca, &(struct pki_spec){ .cn = "Twin", .serial_number = PKI_SERIAL }, &twin);
 	masa_own(&masa);
 	masa_add_device(&masa, "a-twin", pki_cert(&twin), "owner-2");
 	masa_request(&masa, &request);
@@ -199,11 +204,13 @@ test_a_device_with_another_key(void **state)
 	pki_issue(&masa.cast.vendor,
 		&(struct pki_spec){ .cn = "Twin", .serial_number = PKI_SERIAL }, &twin);
 	masa_pledge_request(&masa, &twin, NULL, NULL, &prior);
-	masa_registrar_request(&masa, &masa.cast.registrar, lk_buf_slice(&prior), NULL, NULL, &request);
+	masa_registrar_request(
+		&masa, &masa.cast.registrar, lk_buf_slice(&prior), NULL, NULL, &request);
 	refuses_strangers(&request, LK_R_MASA_DEVICE_KEY);
 }
 
-/* --- claims ----------------------------------------------------------------------------------------- */
+/* --- claims
+ * ----------------------------------------------------------------------------------------- */
 
 /*= SEC-17: an unsold device is claimed only where its product line allows it =*/
 static void
@@ -280,7 +287,8 @@ test_a_device_is_claimed_once(void **state)
 	refuses_strangers(&late, LK_R_MASA_NOT_OWNER);
 }
 
-/* --- issuing ----------------------------------------------------------------------------------------- */
+/* --- issuing
+ * ----------------------------------------------------------------------------------------- */
 
 /*= RFC8995 5.5.2: the MASA pins the farthest certificate, or the registrar's own, by policy =*/
 static void
@@ -370,7 +378,8 @@ test_the_signer_is_gone(void **state)
 	lk_voucher_free(grants(&request));
 }
 
-/* --- without nonce ------------------------------------------------------------------------------------ */
+/* --- without nonce
+ * ------------------------------------------------------------------------------------ */
 
 static void
 nonceless_request(const struct masa *m, const struct pki_id *registrar, struct lk_buf *out)
@@ -406,7 +415,8 @@ assert_expires(int64_t not_after, int64_t want)
 	masa_init(&m, &generous, NULL);
 	masa_own(&m);
 	pki_issue(&m.cast.domain,
-		&(struct pki_spec){ .cn = "R", .eku = PKI_EKU_RA, .not_after = not_after }, &registrar);
+		&(struct pki_spec){ .cn = "R", .eku = PKI_EKU_RA, .not_after = not_after },
+		&registrar);
 	nonceless_request(&m, &registrar, &request);
 	masa_ask(&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
 	assert_int_equal(m.reply.status, 200);
@@ -462,7 +472,8 @@ test_nonceless_requests_of_strangers(void **state)
 		LK_R_REQUEST_NONCELESS);
 }
 
-/* --- bad input ------------------------------------------------------------------------------------------ */
+/* --- bad input
+ * ------------------------------------------------------------------------------------------ */
 
 static void
 test_envelopes(void **state)
@@ -476,7 +487,8 @@ test_envelopes(void **state)
 	pki_cms_sign(&(struct pki_cms){ .text = text }, &der);
 	refuses(&der, LK_R_CMS_SIGNERS); /* unsigned */
 	lk_buf_clear(&der);
-	pki_cms_sign(&(struct pki_cms){ .text = text, .signer = &masa.cast.registrar,
+	pki_cms_sign(&(struct pki_cms){ .text = text,
+			     .signer = &masa.cast.registrar,
 			     .second = &masa.cast.stranger },
 		&der);
 	refuses(&der, LK_R_CMS_SIGNERS); /* signed twice */
@@ -490,8 +502,9 @@ test_envelopes(void **state)
 	lk_buf_truncate(&der, der.n - 2);
 	refuses(&der, LK_R_CMS_SYNTAX);
 	lk_buf_clear(&der);
-	pki_cms_sign(&(struct pki_cms){ .text = text, .signer = &masa.cast.registrar,
-			     .without_certs = true },
+	pki_cms_sign(
+		&(struct pki_cms){
+			.text = text, .signer = &masa.cast.registrar, .without_certs = true },
 		&der);
 	refuses(&der, LK_R_REQUEST_SIGNER_MISSING);
 	lk_buf_clear(&der);
@@ -513,9 +526,11 @@ test_json(void **state)
 	} bad[] = {
 		{ "", LK_R_JSON_SYNTAX },
 		{ "{", LK_R_JSON_SYNTAX },
-		{ "{\"ietf-voucher-request:voucher\":{\"nonce\":\"12345678\",\"nonce\":\"12345678\"}}",
+		{ "{\"ietf-voucher-request:voucher\":{\"nonce\":\"12345678\",\"nonce\":"
+		  "\"12345678\"}}",
 			LK_R_JSON_DUPLICATE },
-		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+		{ "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+		  "[",
 			LK_R_JSON_DEPTH },
 		{ "{\"ietf-voucher-request:voucher\":{}}", LK_R_REQUEST_LEAF },
 	};
@@ -526,7 +541,8 @@ test_json(void **state)
 	masa_own(&masa);
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++) {
 		lk_buf_clear(&der);
-		pki_cms_sign(&(struct pki_cms){ .text = bad[i].text, .signer = &masa.cast.registrar },
+		pki_cms_sign(
+			&(struct pki_cms){ .text = bad[i].text, .signer = &masa.cast.registrar },
 			&der);
 		refuses(&der, bad[i].reason);
 	}
@@ -540,7 +556,8 @@ test_a_registrar_without_cmcra(void **state)
 
 	(void)state;
 	masa_own(&masa);
-	pki_issue(&masa.cast.domain, &(struct pki_spec){ .cn = "Server", .eku = "serverAuth" }, &server);
+	pki_issue(&masa.cast.domain, &(struct pki_spec){ .cn = "Server", .eku = "serverAuth" },
+		&server);
 	masa_registrar_request(&masa, &server, lk_slice(NULL, 0), NULL, NULL, &request);
 	refuses(&request, LK_R_REQUEST_NOT_RA);
 }
@@ -554,7 +571,8 @@ test_an_expired_registrar(void **state)
 	(void)state;
 	masa_own(&masa);
 	pki_issue(&masa.cast.domain,
-		&(struct pki_spec){ .cn = "Old", .eku = PKI_EKU_RA, .not_after = PKI_NOW - 1 }, &old);
+		&(struct pki_spec){ .cn = "Old", .eku = PKI_EKU_RA, .not_after = PKI_NOW - 1 },
+		&old);
 	masa_registrar_request(&masa, &old, lk_slice(NULL, 0), NULL, NULL, &request);
 	refuses(&request, LK_R_CERT_TIME);
 }
@@ -566,7 +584,7 @@ test_prior_requests(void **state)
 	LK_CLEANUP(lk_freep) char *met = NULL;
 	const struct {
 		const struct pki_id *device;
-		const char *name, *value;	/* of the device's */
+		const char *name, *value;        /* of the device's */
 		const char *outer, *outer_value; /* of the registrar's */
 		enum lk_reason reason;
 	} bad[] = {
@@ -578,7 +596,8 @@ test_prior_requests(void **state)
 		{ &masa.cast.device, "nonce", "\"another nonce\"", NULL, NULL, LK_R_PRIOR_NONCE },
 		{ &masa.cast.device, "nonce", NULL, NULL, NULL, LK_R_PRIOR_NONCE },
 		{ &masa.cast.device, NULL, NULL, "nonce", "\"another nonce\"", LK_R_PRIOR_NONCE },
-		{ &masa.cast.device, NULL, NULL, "serial-number", "\"LK-0002\"", LK_R_PRIOR_SERIAL },
+		{ &masa.cast.device, NULL, NULL, "serial-number", "\"LK-0002\"",
+			LK_R_PRIOR_SERIAL },
 	};
 	size_t i;
 
@@ -588,11 +607,12 @@ test_prior_requests(void **state)
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++) {
 		LK_CLEANUP(lk_buf_done) struct lk_buf prior = LK_BUF_INIT(LK_CMS_MAX);
 		LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
-		const char *value = bad[i].value && strcmp(bad[i].value, "MET") == 0 ? met : bad[i].value;
+		const char *value =
+			bad[i].value && strcmp(bad[i].value, "MET") == 0 ? met : bad[i].value;
 
 		masa_pledge_request(&masa, bad[i].device, bad[i].name, value, &prior);
-		masa_registrar_request(&masa, &masa.cast.registrar, lk_buf_slice(&prior), bad[i].outer,
-			bad[i].outer_value, &request);
+		masa_registrar_request(&masa, &masa.cast.registrar, lk_buf_slice(&prior),
+			bad[i].outer, bad[i].outer_value, &request);
 		refuses(&request, bad[i].reason);
 	}
 }

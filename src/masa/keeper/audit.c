@@ -17,7 +17,7 @@ collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool
 	LK_CLEANUP(lk_record_done) struct lk_audit_entry_record r = LK_RECORD_INIT(audit_entry);
 	bool found;
 
-	*ret_entitled = false;
+	*ret_entitled = a->owner_id[0] && strcmp(a->device.owner_id, a->owner_id) == 0;
 	memcpy(r.device_id, a->device.id, sizeof r.device_id);
 	for (;;) {
 		struct lk_audit_event *ev;
