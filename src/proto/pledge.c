@@ -20,6 +20,7 @@
 
 #define NONCE_OCTETS 16
 #define ANSWER_MAX   (64 * 1024)
+#define SHOWN_MAX    161 /* characters of a server's words, and the NUL */
 
 enum event { EV_CONNECTED, EV_OK, EV_LATER, EV_REFUSED, EV_ELAPSED, EV_LOST };
 
@@ -80,7 +81,7 @@ static const struct transition {
 	{ LK_PLEDGE_VOUCHER, EV_LATER, send_again_later, LK_PLEDGE_VOUCHER_LATER, LK_PLEDGE_FAILED },
 	{ LK_PLEDGE_VOUCHER, EV_REFUSED, refuse_voucher, LK_PLEDGE_FAILED, LK_PLEDGE_FAILED },
 	{ LK_PLEDGE_VOUCHER_LATER, EV_ELAPSED, nothing, LK_PLEDGE_VOUCHER, LK_PLEDGE_FAILED },
-	/* 5.7: what the registrar answers to telemetry does not matter */
+	/*= RFC8995 5.7: what the registrar answers to telemetry does not matter =*/
 	{ LK_PLEDGE_STATUS, EV_OK, nothing, LK_PLEDGE_CACERTS, LK_PLEDGE_FAILED },
 	{ LK_PLEDGE_STATUS, EV_REFUSED, nothing, LK_PLEDGE_CACERTS, LK_PLEDGE_FAILED },
 	/* 5.9.1, 5.9.2, 5.9.3: EST on the same connection */
@@ -263,13 +264,26 @@ send_again_later(struct lk_pledge *p, const struct response *r, struct lk_err *e
 	return LK_OK;
 }
 
+/* Words of a server that nobody believes yet: shown and cut, never interpreted by a terminal. */
+static void
+show(struct lk_slice in, char dst[static SHOWN_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < in.n && i < SHOWN_MAX - 1; i++)
+		dst[i] = (char)(in.p[i] >= ' ' && in.p[i] < 0x7f ? in.p[i] : '?');
+	dst[i] = 0;
+}
+
 static struct lk_result
 server_refused(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 {
+	char words[SHOWN_MAX];
+
 	(void)p;
-	/* Untrusted text: shown, cut, and never interpreted. */
-	return lk_fail(e, LK_R_PLEDGE_REFUSED, "the registrar answered %u: %.*s", r->status,
-		(int)(r->body.n < 160 ? r->body.n : 160), (const char *)r->body.p);
+	/*= Latchkey pledge: what an unverified registrar says is shown as plain characters =*/
+	show(r->body, words);
+	return lk_fail(e, LK_R_PLEDGE_REFUSED, "the registrar answered %u: %s", r->status, words);
 }
 
 static struct lk_result
@@ -521,8 +535,12 @@ lk_pledge_response(struct lk_pledge *p, unsigned status, const char *content_typ
 	struct response r = { status, content_type, retry_after, body, now, now_ms };
 
 	p->now = now;
-	if (status == 202 || status == 503)
+	/* Only what a person may have to decide is waited for; elsewhere "later" is a refusal. */
+	if ((status == 202 || status == 503) &&
+		(p->state == LK_PLEDGE_VOUCHER || p->state == LK_PLEDGE_ENROLL))
 		happens(p, EV_LATER, &r);
+	else if (status == 202)
+		happens(p, EV_REFUSED, &r);
 	else
 		happens(p, status >= 200 && status < 300 ? EV_OK : EV_REFUSED, &r);
 }
