@@ -131,6 +131,8 @@ LK_RESULT lk_run_of_peer(struct lk_turn *t, const char *tls_peer, struct lk_run_
 	struct lk_err *e);
 LK_RESULT lk_run_move(struct lk_turn *t, struct lk_run_record *run, const char *state,
 	struct lk_err *e);
+/* Ends the device's run, if one is under way: nothing more comes of it. */
+LK_RESULT lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e);
 /* Adds {"step":…,"at":…} to the run's steps. */
 LK_RESULT lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step,
 	struct lk_err *e);

@@ -345,13 +345,10 @@ static struct lk_result
 device_deny(struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
-	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
-	bool waiting;
 
 	LK_TRY(find_device(t, args, &d, e));
 	LK_TRY(admit(t, actor, &d, "denied", "denied", result, e));
-	LK_TRY(waiting_run(t, &d, &run, &waiting, e));
-	return waiting ? lk_run_move(t, &run, "failed", e) : LK_OK;
+	return lk_run_end(t, d.id, e);
 }
 
 /*= SEC-06: credentials are revoked: every certificate of the device, at once =*/
@@ -379,7 +376,7 @@ revoke_certificates(struct lk_turn *t, struct lk_device_record *d, const char *r
 	d->ldevid_serial[0] = d->ldevid_issuer[0] = 0;
 	d->ldevid_not_after = 0;
 	d->revocation_generation++; /* grants that were given before are void */
-	return LK_OK;
+	return lk_run_end(t, d->id, e); /* and no certificate comes after */
 }
 
 static struct lk_result

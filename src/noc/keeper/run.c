@@ -57,9 +57,8 @@ lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step, stru
 	return lk_slice_to_str(lk_buf_slice(&text), "steps", run->steps, sizeof run->steps, e);
 }
 
-/*= RFC8995 5.6: a newer request of the device overtakes its older ones =*/
-static struct lk_result
-overtake(struct lk_turn *t, const char *device_id, struct lk_err *e)
+struct lk_result
+lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_run_record r = LK_RECORD_INIT(run);
 	struct lk_scan scan = { .index = LK_RUN_BY_DEVICE, .prefix = 1, .descending = true };
@@ -97,7 +96,8 @@ lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct
 	const struct lk_keeper_settings *set = &keeper_of(t)->set;
 	const char *state = admission == ADMIT ? "requested" : "waiting";
 
-	LK_TRY(overtake(t, d->id, e));
+	/*= RFC8995 5.6: a newer request of the device overtakes its older ones =*/
+	LK_TRY(lk_run_end(t, d->id, e));
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), ret->id);
 	memcpy(ret->device_id, d->id, sizeof ret->device_id);
 	memcpy(ret->request_digest, digest, sizeof ret->request_digest);
