@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Enrolment by EST in a run, and renewal: who may have which certificate, when,
+ * and how many.
+ */
+#include "keeper_cast.h"
+
+#include "artefact/csr.h"
+#include "base/encode.h"
+#include "crypto/ossl.h"
+#include "lifecycle/state.h"
+
+/* A request by OpenSSL's means; what is NULL is left out. */
+struct request {
+	const struct lk_key *signed_by; /* NULL: the key itself */
+	const char *cn, *serial_number;
+	const char *ext, *value; /* in the words of openssl.cnf */
+};
+
+static void
+add_name(X509_REQ *req, const char *name, const char *value)
+{
+	if (value)
+		assert_true(X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), name,
+			MBSTRING_UTF8, (const uint8_t *)value, -1, -1, 0));
+}
+
+static void
+add_extension(X509_REQ *req, const struct request *r)
+{
+	LK_CLEANUP(X509_EXTENSION_freep)
+	X509_EXTENSION *ext = r->ext ? X509V3_EXT_nconf(NULL, NULL, r->ext, r->value) : NULL;
+	STACK_OF(X509_EXTENSION) *exts = NULL;
+
+	if (!r->ext)
+		return;
+	assert_true(ext && X509v3_add_ext(&exts, ext, -1) && X509_REQ_add_extensions(req, exts));
+	sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
+}
+
+/* As base64, which is how EST carries it. */
+static void
+make_request(const struct lk_key *key, const struct request *r, struct lk_buf *out)
+{
+	LK_CLEANUP(X509_REQ_freep) X509_REQ *req = X509_REQ_new();
+	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
+	const struct lk_key *by = r->signed_by ? r->signed_by : key;
+	int n;
+
+	add_name(req, "CN", r->cn);
+	add_name(req, "serialNumber", r->serial_number);
+	add_extension(req, r);
+	assert_true(X509_REQ_set_pubkey(req, lk_key_evp(key)));
+	assert_true(X509_REQ_sign(
+		req, lk_key_evp(by), lk_key_type(by) == LK_KEY_ED25519 ? NULL : EVP_sha256()));
+	n = i2d_X509_REQ(req, &der);
+	assert_true(n > 0);
+	lk_buf_clear(out);
+	must_succeed(lk_base64_encode(lk_slice(der, (size_t)n), out, e));
+}
+
+static int64_t
+ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint)
+{
+	return site_ask(s, chain, endpoint, lk_buf_slice(&s->csr));
+}
+
+/* The certificate in an EST answer. */
+static struct lk_cert *
+answered(struct site *s)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
+	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
+
+	assert_int_equal(s->reply.status, 200);
+	assert_string_equal(s->reply.content_type, LK_TYPE_PKCS7_CERTS);
+	must_succeed(lk_base64_decode(s->reply.body, LK_BASE64_WHITESPACE, &der, e));
+	must_succeed(lk_certs_parse_pkcs7(lk_buf_slice(&der), &certs, e));
+	assert_int_equal(certs.n, 1);
+	return lk_cert_ref(certs.v[0]);
+}
+
+/*= RFC7030 4.1.2: no client authentication is asked for cacerts =*/
+static void
+test_cacerts(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
+	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
+
+	(void)state;
+	site_init(&s, "deny");
+	assert_int_equal(site_ask(&s, NULL, LK_EP_EST_CACERTS, lk_slice(NULL, 0)), 200);
+	must_succeed(lk_base64_decode(s.reply.body, LK_BASE64_WHITESPACE, &der, e));
+	must_succeed(lk_certs_parse_pkcs7(lk_buf_slice(&der), &certs, e));
+	assert_int_equal(certs.n, s.ca.n);
+	assert_int_equal(
+		site_ask(&s, &s.pki.stranger.chain, LK_EP_EST_CACERTS, lk_slice(NULL, 0)), 200);
+	site_done(&s);
+}
+
+/*= RFC7030 4.4: server-side key generation is optional; here keys never leave devices =*/
+static void
+test_what_is_not_offered(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_JUDGED);
+	site_ask(&s, &s.pki.device.chain, LK_EP_EST_SERVERKEYGEN, LK_SLICE_LIT("x"));
+	assert_site_refused(&s, LK_R_EST_NOT_OFFERED);
+	assert_int_equal(s.reply.status, 501);
+	site_ask(&s, &s.pki.device.chain, LK_EP_EST_FULLCMC, LK_SLICE_LIT("x"));
+	assert_site_refused(&s, LK_R_EST_NOT_OFFERED);
+	site_done(&s);
+}
+
+/*= RFC8995 5.9: enrolment follows the voucher that the pledge accepted =*/
+static void
+test_enrolment_out_of_order(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_RUN_NONE);
+	site_until(&s, SITE_REQUESTED);
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_RUN_ORDER);
+	site_masa_voucher(&s, NULL, NULL, NULL);
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_RUN_ORDER);
+	site_ask(&s, &s.pki.stranger.chain, LK_EP_EST_SIMPLEENROLL, lk_buf_slice(&s.csr));
+	assert_site_refused(&s, LK_R_MANUFACTURER_UNKNOWN);
+	site_done(&s);
+}
+
+/*= RFC7030 4.2.3: 202 and Retry-After while the request cannot be decided yet =*/
+static void
+test_enrolment_waits(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ACCEPTED); /* its audit log is on the way */
+	assert_int_equal(site_enrol(&s), 202);
+	assert_int_equal(s.reply.retry_after, s.settings.retry_after);
+	site_masa_log(&s, &s.pki.domain, PKI_NONCE);
+	s.signer_waits = true;
+	assert_int_equal(site_enrol(&s), 0);
+	assert_int_equal(site_enrol(&s), 202); /* the signer is asked already */
+	assert_int_equal(s.n_asked, s.asked_before);
+	site_done(&s);
+}
+
+/*= RFC8995 5.9.2: the CSR is checked against the attributes that were asked for =*/
+static void
+test_requests_for_too_much(void **state)
+{
+	static const struct {
+		struct request request;
+		enum lk_reason reason;
+	} rows[] = {
+		{ { .cn = NULL }, LK_R_CSR_ATTRS },
+		{ { .serial_number = "LK-0002" }, LK_R_CSR_SUBJECT },
+		{ { .serial_number = PKI_SERIAL, .cn = "router" }, LK_R_CSR_SUBJECT },
+		{ { .serial_number = PKI_SERIAL,
+			  .ext = "basicConstraints",
+			  .value = "critical,CA:TRUE" },
+			LK_R_CSR_CA },
+		{ { .serial_number = PKI_SERIAL,
+			  .ext = "subjectAltName",
+			  .value = "DNS:a.example" },
+			LK_R_CSR_SAN },
+		{ { .serial_number = PKI_SERIAL,
+			  .ext = "subjectAltName",
+			  .value = "URI:urn:uuid:0" },
+			LK_R_CSR_SAN },
+	};
+	struct site s;
+	LK_CLEANUP(lk_key_freep) struct lk_key *other = NULL;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_JUDGED);
+	for (size_t i = 0; i < LK_ARRAY_LEN(rows); i++) {
+		make_request(s.ldevid_key, &rows[i].request, &s.csr);
+		site_enrol(&s);
+		assert_site_refused(&s, rows[i].reason);
+	}
+	must_succeed(lk_key_ephemeral(LK_KEY_P256, &other, e));
+	make_request(s.ldevid_key,
+		&(struct request){ .serial_number = PKI_SERIAL, .signed_by = other }, &s.csr);
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_CSR_POP);
+	other = lk_key_free(other);
+	must_succeed(lk_key_ephemeral(LK_KEY_P384, &other, e)); /* not what policy takes here */
+	make_request(other, &(struct request){ .serial_number = PKI_SERIAL }, &s.csr);
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_CRYPTO_POLICY);
+	site_ask(&s, &s.pki.device.chain, LK_EP_EST_SIMPLEENROLL, LK_SLICE_LIT("%%%"));
+	assert_site_refused(&s, LK_R_SYNTAX_BASE64);
+	assert_string_equal(site_run(&s)->state, "accepted"); /* a better request may follow */
+	site_done(&s);
+}
+
+/*= SEC-02: the LDevID keeps the original identity beside the local one =*/
+static void
+test_what_an_ldevid_says(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+	LK_CLEANUP(lk_freep) char *uri = NULL;
+	char text[LK_CERT_NAME_MAX];
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ENROLLED);
+	c = answered(&s);
+	must_succeed(lk_cert_check_profile(c, LK_PROFILE_LDEVID, e));
+	lk_cert_subject(c, "2.5.4.5", text);
+	assert_string_equal(text, PKI_SERIAL);
+	lk_cert_subject(c, "2.5.4.3", text);
+	assert_string_equal(text, site_device(&s)->id);
+	uri = pki_text("urn:uuid:%s", s.device.id);
+	assert_non_null(memmem(lk_cert_der(c).p, lk_cert_der(c).n, uri, strlen(uri)));
+	assert_int_equal(lk_cert_not_after(c), PKI_NOW + s.settings.ldevid_seconds);
+	assert_string_equal(s.device.ldevid_serial, site_certificate(&s)->serial);
+	assert_int_equal(s.device.ldevid_not_after, lk_cert_not_after(c));
+	assert_string_equal(s.certificate.status, "issued");
+	assert_string_equal(s.certificate.run_id, site_run(&s)->id);
+	assert_int_equal(s.device.state, LK_STATE_S8); /* it has yet to connect */
+	site_done(&s);
+}
+
+/*= Latchkey run: one run yields at most one LDevID =*/
+static void
+test_one_ldevid_of_a_run(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *first = NULL, *again = NULL;
+	LK_CLEANUP(lk_buf_done) struct lk_buf old = LK_BUF_INIT(LK_CSR_BODY_MAX);
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ENROLLED);
+	first = answered(&s);
+	assert_int_equal(site_enrol(&s), 200); /* the same bytes: the answer was lost */
+	again = answered(&s);
+	assert_true(lk_slice_eq(lk_cert_der(first), lk_cert_der(again)));
+	must_succeed(lk_buf_append(&old, lk_buf_slice(&s.csr), e));
+	make_request(s.ldevid_key, &(struct request){ .serial_number = PKI_SERIAL }, &s.csr);
+	site_enrol(&s);
+	assert_site_refused(&s, LK_R_RUN_ORDER);
+	site_ask(&s, &s.ldevid, LK_EP_BRSKI_ENROLLSTATUS,
+		LK_SLICE_LIT("{\"version\":1,\"status\":true}"));
+	site_ask(&s, &s.pki.device.chain, LK_EP_EST_SIMPLEENROLL, lk_buf_slice(&old));
+	assert_site_refused(&s, LK_R_RUN_ORDER);
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 1);
+	site_done(&s);
+}
+
+/* An LDevID does not outlive the CA that signed it. */
+static void
+test_life_within_the_cas(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+
+	(void)state;
+	site_init(&s, "allow");
+	s.clock.seconds = lk_cert_not_after(pki_cert(&s.device_ca)) - PKI_DAY;
+	site_until(&s, SITE_ENROLLED);
+	c = answered(&s);
+	assert_int_equal(lk_cert_not_after(c), lk_cert_not_after(pki_cert(&s.device_ca)));
+	site_done(&s);
+}
+
+/* --- renewal -------------------------------------------------------------------------------------
+ */
+
+static void
+renewal_request(struct site *s, const struct lk_key *key)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CSR_MAX);
+	const struct lk_csr_spec spec = { .renewed = s->ldevid.v[0] };
+
+	lk_buf_clear(&s->csr);
+	must_succeed(lk_csr_build(&spec, key, &der, e));
+	must_succeed(lk_base64_encode(lk_buf_slice(&der), &s->csr, e));
+}
+
+static void
+test_renewal(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+	LK_CLEANUP(lk_key_freep) struct lk_key *next = NULL;
+	char first[LK_CERT_SERIAL_HEX_MAX];
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	memcpy(first, site_device(&s)->ldevid_serial, sizeof first);
+	must_succeed(lk_key_ephemeral(LK_KEY_P256, &next, e));
+	renewal_request(&s, next);
+	s.clock.seconds += 20 * PKI_DAY;
+	assert_int_equal(ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL), 200);
+	c = answered(&s);
+	assert_int_equal(lk_cert_not_after(c), s.clock.seconds + s.settings.ldevid_seconds);
+	assert_string_not_equal(site_device(&s)->ldevid_serial, first);
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 2);
+	/* the one before still lets it in: an answer may be lost */
+	assert_int_equal(
+		site_ask(&s, &s.ldevid, LK_EP_ONBOARDING_INFORMATION, lk_slice(NULL, 0)), 200);
+	site_done(&s);
+}
+
+static void
+test_renewals_that_are_none(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	make_request(s.ldevid_key, &(struct request){ .serial_number = PKI_SERIAL }, &s.csr);
+	ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL);
+	assert_site_refused(&s, LK_R_CSR_RENEWAL); /* its names are not those of the LDevID */
+	renewal_request(&s, s.ldevid_key);
+	ask(&s, &s.pki.device.chain, LK_EP_EST_SIMPLEREENROLL);
+	assert_site_refused(&s, LK_R_CERT_CHAIN);
+	ask(&s, NULL, LK_EP_EST_SIMPLEREENROLL);
+	assert_site_refused(&s, LK_R_NO_CLIENT_CERT);
+	site_done(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cacerts),
+		cmocka_unit_test(test_what_is_not_offered),
+		cmocka_unit_test(test_enrolment_out_of_order),
+		cmocka_unit_test(test_enrolment_waits),
+		cmocka_unit_test(test_requests_for_too_much),
+		cmocka_unit_test(test_what_an_ldevid_says),
+		cmocka_unit_test(test_one_ldevid_of_a_run),
+		cmocka_unit_test(test_life_within_the_cas),
+		cmocka_unit_test(test_renewal),
+		cmocka_unit_test(test_renewals_that_are_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
