@@ -35,7 +35,8 @@ LK_RESULT lk_cli_init(struct lk_cli *cli, int argc, char **argv, struct lk_err *
 	X(status) X(ca_show) X(crypto_show) X(trust_show) X(device_list) X(device_show)            \
 	X(device_timeline) X(device_pending) X(device_approve) X(device_deny) X(device_revoke)     \
 	X(device_decommission) X(manufacturer_add) X(manufacturer_import) X(manufacturer_list)     \
-	X(manufacturer_distrust) X(manufacturer_remove)
+	X(manufacturer_distrust) X(manufacturer_remove) X(est_code_new) X(est_code_list)            \
+	X(est_code_revoke)
 #define LK_CLI_DECLARE(name)                                                                       \
 	LK_RESULT lk_cli_##name(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
 LK_CLI_ASKS(LK_CLI_DECLARE)

@@ -44,6 +44,12 @@ static const struct command {
 		lk_cli_manufacturer_distrust },
 	{ "manufacturer", "remove", "NAME", "forget a manufacturer without devices",
 		lk_cli_manufacturer_remove },
+	{ "est", "code new", "--label LABEL --name NAME [--dns DNS]",
+		"make a one-time code by which a client of plain EST enrols", lk_cli_est_code_new },
+	{ "est", "code list", "", "the codes, and the clients that came by them",
+		lk_cli_est_code_list },
+	{ "est", "code revoke", "ID", "take a code back, and all certificates that came of it",
+		lk_cli_est_code_revoke },
 	{ "status", NULL, "", "roles, counts, ledger, versions, relaxations", lk_cli_status },
 	{ "ca", "show", "", "the domain's CAs", lk_cli_ca_show },
 	{ "crypto", "show", "", "the algorithms and keys in use", lk_cli_crypto_show },
@@ -96,18 +102,39 @@ take_global(struct lk_cli *cli, int argc, char **argv, bool *ret_help, bool *ret
 	return to;
 }
 
+/* How many words of argv are these, which one blank separates; 0: they are others. */
+static int
+count_words(const char *words, int argc, char **argv)
+{
+	int n;
+
+	for (n = 0; n < argc; n++) {
+		size_t len = strcspn(words, " ");
+
+		if (strlen(argv[n]) != len || strncmp(words, argv[n], len) != 0)
+			return 0;
+		if (!words[len])
+			return n + 1;
+		words += len + 1;
+	}
+	return 0;
+}
+
 /* The row whose words argv begins with; *ret_words is their number. */
 static const struct command *
 find(int argc, char **argv, int *ret_words)
 {
 	size_t i;
+	int n;
 
 	for (i = 0; i < LK_ARRAY_LEN(commands); i++) {
 		const struct command *c = &commands[i];
 
-		*ret_words = c->verb ? 2 : 1;
-		if (argc > *ret_words && strcmp(argv[1], c->noun) == 0 &&
-			(!c->verb || strcmp(argv[2], c->verb) == 0))
+		if (argc < 2 || strcmp(argv[1], c->noun) != 0)
+			continue;
+		n = c->verb ? count_words(c->verb, argc - 2, argv + 2) : 0;
+		*ret_words = 1 + n;
+		if (n || !c->verb)
 			return c;
 	}
 	return NULL;

@@ -15,7 +15,7 @@
 /* Options of these commands; what a command has no use for is refused by it. */
 struct asked {
 	const char *socket;
-	const char *name, *masa_url, *unknown, *state, *admission, *limit, *cursor;
+	const char *name, *masa_url, *unknown, *state, *admission, *limit, *cursor, *label, *dns;
 	bool allow_tls12, ignore_expiry;
 	char **words;
 	int n_words;
@@ -33,13 +33,15 @@ read_command_line(int argc, char **argv, struct asked *a, struct lk_err *e)
 		{ "admission", required_argument, NULL, 'A' },
 		{ "limit", required_argument, NULL, 'l' },
 		{ "cursor", required_argument, NULL, 'c' },
+		{ "label", required_argument, NULL, 'L' },
+		{ "dns", required_argument, NULL, 'd' },
 		{ "allow-tls12", no_argument, NULL, '2' },
 		{ "ignore-idevid-expiry", no_argument, NULL, 'x' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char **texts[128] = { ['s'] = &a->socket, ['n'] = &a->name, ['m'] = &a->masa_url,
 		['u'] = &a->unknown, ['S'] = &a->state, ['A'] = &a->admission, ['l'] = &a->limit,
-		['c'] = &a->cursor };
+		['c'] = &a->cursor, ['L'] = &a->label, ['d'] = &a->dns };
 	int option;
 
 	*a = (struct asked){ .socket = LK_API_SOCKET };
@@ -409,4 +411,41 @@ lk_cli_manufacturer_remove(struct lk_cli *cli, int argc, char **argv, struct lk_
 
 	LK_TRY(call_one(argc, argv, "DELETE", "manufacturers", "", &obj, e));
 	return tell_end(cli, obj, argv[optind]);
+}
+
+/* --- plain EST ---------------------------------------------------------------------------------- */
+
+struct lk_result
+lk_cli_est_code_new(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
+{
+	json_auto_t *args = json_object();
+	struct asked a;
+	json_t *obj;
+
+	LK_TRY(read_command_line(argc, argv, &a, e));
+	LK_REQUIRE(a.label && a.name && a.n_words == 0, e, LK_R_USAGE, "want --label and --name");
+	LK_TRY(set_text(args, "label", a.label, e));
+	LK_TRY(set_text(args, "name", a.name, e));
+	LK_TRY(set_text(args, "dns", a.dns, e));
+	LK_TRY(lk_api_call(a.socket, "POST", "/est/codes", args, &obj, e));
+	return show(cli, obj, NULL, NULL, 0);
+}
+
+struct lk_result
+lk_cli_est_code_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
+{
+	static const struct column columns[] = { { "id", "ID" }, { "label", "LABEL" },
+		{ "name", "NAME" }, { "state", "STATE" }, { "expires_at", "CODE UNTIL" },
+		{ "enrolled_at", "ENROLLED" }, { "cert_serial", "CERTIFICATE" } };
+
+	return get_and_show(cli, argc, argv, "/est/codes", "codes", columns, LK_ARRAY_LEN(columns), e);
+}
+
+struct lk_result
+lk_cli_est_code_revoke(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
+{
+	json_t *obj;
+
+	LK_TRY(call_one(argc, argv, "POST", "est/codes", "/revoke", &obj, e));
+	return show(cli, obj, NULL, NULL, 0);
 }

@@ -47,6 +47,16 @@ static const struct lk_config_key keys[] = {
 	BOOL(audit_required, "onboarding", "audit_required", "yes",
 		"Refuse a device whose MASA does not hand out its audit log."),
 
+	TEXT(est_labels, "est", "labels", "",
+		"Where plain EST is open: labels separated by commas, each with its ways in. code: an "
+		"operator's one-time code (latchkey est code new); idevid: the certificate of a trusted "
+		"manufacturer; and tls12 where its clients know no better. As in: plant code, printers "
+		"code tls12. Whatever is not named here is shut."),
+	DURATION(est_life, "est", "certificate_life", "90d", 3600, 398 * DAY,
+		"Life of a certificate of plain EST."),
+	DURATION(est_code_life, "est", "code_life", "15m", 60, DAY,
+		"How long an enrolment code is good for."),
+
 	TEXT(aaa_listen, "access", "listen", "127.0.0.1:8445", "Where the RADIUS server asks."),
 	DURATION(grant, "access", "grant", "30s", 1, 300,
 		"How long a yes to the RADIUS server waits for the port."),
@@ -91,6 +101,15 @@ lk_noc_pki_path(const struct lk_noc_config *c, const char *name, char dst[static
 	struct lk_err *e)
 {
 	return lk_path_join(c->pki_dir, name, dst, PATH_MAX, e);
+}
+
+struct lk_result
+lk_noc_est_labels(const struct lk_noc_config *c, struct lk_est_labels *ret, struct lk_err *e)
+{
+	LK_TRY(lk_est_labels_parse(c->est_labels, ret, e));
+	LK_REQUIRE(ret->n == 0 || c->service_ca_key[0], e, LK_R_EST_LABELS,
+		"a label is open, and [keys] service_ca is not set");
+	return LK_OK;
 }
 
 struct lk_result

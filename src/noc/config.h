@@ -5,6 +5,7 @@
 #pragma once
 
 #include "net/egress.h"
+#include "proto/est_label.h"
 #include "role/config.h"
 
 struct lk_noc_config {
@@ -27,6 +28,10 @@ struct lk_noc_config {
 	/* [onboarding] */
 	int64_t run, ask, retry_after, ldevid_life;
 	bool audit_required;
+
+	/* [est] */
+	char est_labels[LK_CONFIG_TEXT_MAX]; /* see proto/est_label.h */
+	int64_t est_life, est_code_life;
 
 	/* [access] */
 	char aaa_listen[LK_CONFIG_TEXT_MAX];
@@ -60,5 +65,7 @@ extern const struct lk_config_spec lk_noc_config_spec;
 
 /* "/pki_dir/name" */
 LK_RESULT lk_noc_pki_path(const struct lk_noc_config *c, const char *name, char dst[static PATH_MAX],
+	struct lk_err *e);
+LK_RESULT lk_noc_est_labels(const struct lk_noc_config *c, struct lk_est_labels *ret,
 	struct lk_err *e);
 LK_RESULT lk_noc_egress(const struct lk_noc_config *c, struct lk_egress *ret, struct lk_err *e);

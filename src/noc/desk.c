@@ -26,11 +26,13 @@
 #define PAGE_MAX  1000
 #define DEVICES	  "/api/v1/devices"
 #define MAKERS	  "/api/v1/manufacturers"
+#define CODES	  "/api/v1/est/codes"
 
 struct state {
 	struct lk_process *process;
 	struct lk_model *model;
 	struct lk_domain domain;
+	struct lk_est_labels labels;
 	struct lk_server *server;
 	struct lk_timer *commit;
 	struct lk_cage_path paths[1];
@@ -148,6 +150,26 @@ roles_json(const struct lk_noc_config *c)
 		"front", (int)c->fronts, "aaa", c->aaa_key[0] != 0, "enforcer", (int)c->enforce);
 }
 
+/* Where plain EST is open, and what was loosened for it. */
+static struct lk_result
+add_labels(const struct state *s, json_t *obj, json_t *relaxations, struct lk_err *e)
+{
+	json_t *open = json_array();
+	size_t i;
+
+	LK_TRY(lk_json_set(obj, "est_labels", open, e));
+	for (i = 0; i < s->labels.n; i++) {
+		const char *name = s->labels.v[i].name;
+
+		LK_REQUIRE(json_array_append_new(open, json_string(name)) == 0, e, LK_R_NOMEM,
+			"no memory for JSON");
+		if (s->labels.v[i].tls12)
+			json_array_append_new(relaxations,
+				json_sprintf("[est] labels: clients of %s may use TLS 1.2", name));
+	}
+	return LK_OK;
+}
+
 static struct lk_result
 status(const struct state *s, json_t **ret, struct lk_err *e)
 {
@@ -158,6 +180,7 @@ status(const struct state *s, json_t **ret, struct lk_err *e)
 	LK_TRY(lk_json_set(obj, "network", json_string(c->network), e));
 	LK_TRY(lk_json_set(obj, "version", json_string(LK_VERSION), e));
 	LK_TRY(lk_json_set(obj, "processes", roles_json(c), e));
+	LK_TRY(add_labels(s, obj, json_object_get(obj, "relaxations"), e));
 	if (c->allow_tls12)
 		json_array_append_new(json_object_get(obj, "relaxations"),
 			json_string("[front] allow_tls12: devices may use TLS 1.2"));
@@ -199,12 +222,14 @@ read_resource(const struct state *s, const struct lk_request_view *v, json_t **r
 		return read_device(s, v, ret, e);
 	if (strcmp(what, "manufacturers") == 0)
 		return lk_model_manufacturers(s->model, ret, e);
+	if (strcmp(what, "est/codes") == 0)
+		return lk_model_enrolments(s->model, ret, e);
 	if (strcmp(what, "status") == 0)
 		return status(s, ret, e);
 	if (strcmp(what, "ca") == 0)
 		return lk_domain_ca(&s->domain, s->model, ret, e);
 	if (strcmp(what, "crypto") == 0)
-		return lk_domain_crypto(lk_noc_config_of(s->process), ret, e);
+		return lk_domain_crypto(lk_noc_config_of(s->process), &s->labels, ret, e);
 	if (strcmp(what, "trust") == 0)
 		return lk_domain_trust(&s->domain, s->model, ret, e);
 	return lk_fail(e, LK_R_API_PATH, "there is no %s", v->path);
@@ -249,27 +274,39 @@ on_done(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err
 static struct lk_result
 read_change(const struct lk_request_view *v, char action[static 64], json_t *args, struct lk_err *e)
 {
-	static const char *const actions[] = { "device.approve", "device.deny", "device.revoke",
-		"device.decommission", "manufacturer.import", "manufacturer.distrust",
-		"manufacturer.remove" };
-	bool device = strncmp(v->path, DEVICES "/", strlen(DEVICES "/")) == 0;
-	char id[LK_SERIAL_MAX], verb[LK_WORD_MAX];
-	size_t i;
+	static const struct {
+		const char *collection, *verb, *action, *subject;
+	} changes[] = {
+		{ DEVICES, "approve", "device.approve", "device" },
+		{ DEVICES, "deny", "device.deny", "device" },
+		{ DEVICES, "revoke", "device.revoke", "device" },
+		{ DEVICES, "decommission", "device.decommission", "device" },
+		{ MAKERS, NULL, "manufacturer.add", NULL },
+		{ MAKERS, "import", "manufacturer.import", "manufacturer" },
+		{ MAKERS, "distrust", "manufacturer.distrust", "manufacturer" },
+		{ MAKERS, "", "manufacturer.remove", "manufacturer" },
+		{ CODES, NULL, "est.code.new", NULL },
+		{ CODES, "revoke", "est.code.revoke", "enrolment" },
+	};
+	char id[LK_SERIAL_MAX] = "", verb[LK_WORD_MAX] = "";
+	bool remove = strcmp(v->method, "DELETE") == 0;
+	size_t i, n;
 
-	if (strcmp(v->path, MAKERS) == 0) {
-		memcpy(action, "manufacturer.add", sizeof "manufacturer.add");
-		return LK_OK;
+	for (i = 0; i < LK_ARRAY_LEN(changes); i++) {
+		n = strlen(changes[i].collection);
+		if (strncmp(v->path, changes[i].collection, n) != 0)
+			continue;
+		if (v->path[n])
+			LK_TRY(split_path(v->path, changes[i].collection, id, verb, e));
+		if (v->path[n] ? !changes[i].verb || strcmp(verb, changes[i].verb) != 0 ||
+					remove != !verb[0]
+			       : changes[i].verb != NULL)
+			continue;
+		snprintf(action, 64, "%s", changes[i].action);
+		return changes[i].subject ? lk_json_set(args, changes[i].subject, json_string(id), e)
+					  : LK_OK;
 	}
-	LK_TRY(split_path(v->path, device ? DEVICES : MAKERS, id, verb, e));
-	if (strcmp(v->method, "DELETE") == 0) {
-		LK_REQUIRE(!verb[0], e, LK_R_API_PATH, "there is no %s", v->path);
-		memcpy(verb, "remove", sizeof "remove");
-	}
-	snprintf(action, 64, "%s.%s", device ? "device" : "manufacturer", verb);
-	for (i = 0; i < LK_ARRAY_LEN(actions); i++)
-		if (strcmp(actions[i], action) == 0)
-			return lk_json_set(args, device ? "device" : "manufacturer", json_string(id), e);
-	return lk_fail(e, LK_R_API_PATH, "there is no action %s", action);
+	return lk_fail(e, LK_R_API_PATH, "nothing can be done at %s", v->path);
 }
 
 static struct lk_result
@@ -305,6 +342,8 @@ static const struct lk_route http_routes[] = {
 	{ "POST", MAKERS "/", NULL, IMPORT_MAX, on_change },
 	{ "POST", MAKERS, "application/json", BODY_MAX, on_change },
 	{ "DELETE", MAKERS "/", NULL, 0, on_change },
+	{ "POST", CODES "/", NULL, BODY_MAX, on_change },
+	{ "POST", CODES, "application/json", BODY_MAX, on_change },
 };
 
 /* --- the change stream ------------------------------------------------------------------------ */
@@ -380,6 +419,7 @@ desk_open(struct lk_process *p, struct lk_err *e)
 	p->state = s;
 	s->process = p;
 	LK_TRY(lk_domain_read(lk_noc_config_of(p), &s->domain, e));
+	LK_TRY(lk_noc_est_labels(lk_noc_config_of(p), &s->labels, e));
 	return lk_model_new(p->state_dir, &s->model, e);
 }
 

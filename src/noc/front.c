@@ -17,6 +17,7 @@
 
 struct state {
 	struct lk_certs chain;
+	struct lk_est_labels labels;
 	struct lk_front *front;
 	struct announced {
 		unsigned interface;
@@ -119,6 +120,7 @@ front_open(struct lk_process *p, struct lk_err *e)
 	p->state = s;
 	LK_TRY(lk_noc_pki_path(lk_noc_config_of(p), "registrar.pem", path, e));
 	LK_TRY(lk_certs_read(path, &s->chain, e));
+	LK_TRY(lk_noc_est_labels(lk_noc_config_of(p), &s->labels, e));
 	return open_all_announced(p, s, e);
 }
 
@@ -137,7 +139,8 @@ front_start(struct lk_process *p, struct lk_err *e)
 	struct state *s = p->state;
 	struct lk_front_settings set = { .service = LK_SERVICE_NOC, .listener = "devices",
 		.chain = &s->chain, .key = LK_SIGNER_REGISTRAR,
-		.allow_tls12 = lk_noc_config_of(p)->allow_tls12 };
+		.allow_tls12 = lk_noc_config_of(p)->allow_tls12 ||
+			lk_est_labels_want_tls12(&s->labels) };
 
 	size_t i;
 

@@ -17,8 +17,9 @@
 struct state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
 	struct lk_store *store;
-	struct lk_certs registrar, former, ca, device_ca;
+	struct lk_certs registrar, former, ca, device_ca, service_ca;
 	struct lk_certs checkpoint_signers; /* the registrar, now and before its last renewal */
+	struct lk_est_labels labels;
 	struct lk_keeper *keeper;
 	struct lk_cage_path paths[1];
 };
@@ -60,6 +61,8 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	LK_TRY(read_certs(p, "registrar.pem", &s->registrar, e));
 	LK_TRY(read_certs(p, "cacerts.pem", &s->ca, e));
 	LK_TRY(read_certs(p, "device-ca.pem", &s->device_ca, e));
+	LK_TRY(read_certs(p, "service-ca.pem", &s->service_ca, e));
+	LK_TRY(lk_noc_est_labels(lk_noc_config_of(p), &s->labels, e));
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
 		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
 	LK_TRY(name_signers(s, e));
@@ -93,9 +96,12 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	struct lk_keeper_settings set = { .run_seconds = c->run, .ask_seconds = c->ask,
 		.ldevid_seconds = c->ldevid_life, .grant_seconds = c->grant,
 		.session_seconds = c->session, .key_types = 1u << LK_KEY_P256,
-		.retry_after = (unsigned)c->retry_after, .audit_required = c->audit_required };
+		.retry_after = (unsigned)c->retry_after, .audit_required = c->audit_required,
+		.labels = s->labels, .service_seconds = c->est_life,
+		.code_seconds = c->est_code_life,
+		.tls12_at_labels_only = !c->allow_tls12 && lk_est_labels_want_tls12(&s->labels) };
 	struct lk_keeper_domain domain = { &s->registrar, s->former.n ? &s->former : NULL, &s->ca,
-		s->device_ca.v[0] };
+		s->device_ca.v[0], s->service_ca.v[0] };
 	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
 		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
 
@@ -124,6 +130,7 @@ keeper_close(struct lk_process *p)
 	lk_certs_done(&s->former);
 	lk_certs_done(&s->ca);
 	lk_certs_done(&s->device_ca);
+	lk_certs_done(&s->service_ca);
 	lk_certs_done(&s->checkpoint_signers);
 	free(s);
 }

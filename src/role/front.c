@@ -55,6 +55,7 @@ describe(const struct lk_request *r, enum lk_ep which, struct lk_buf *chain,
 	copy_field(v->user_agent, w->user_agent, sizeof w->user_agent);
 	copy_field(v->content_type, w->content_type, sizeof w->content_type);
 	copy_field(v->accept, w->accept, sizeof w->accept);
+	copy_field(v->authorization, w->authorization, sizeof w->authorization);
 	copy_label(which, v->path, w);
 	w->body = v->body;
 	if (!v->tls)
@@ -91,6 +92,7 @@ answered(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_er
 	reply = (struct lk_reply){ .status = (unsigned)body.status,
 		.content_type = body.content_type[0] ? body.content_type : NULL,
 		.retry_after_s = (unsigned)body.retry_after, .body = body.body,
+		.www_authenticate = body.challenge[0] ? body.challenge : NULL,
 		.close_after = body.close };
 	lk_request_reply(r, &reply);
 }

@@ -74,6 +74,8 @@ static const struct {
 	{ LK_ACTION_MANUFACTURER_ADD, "manufacturer.add", ROW(ADMINISTER) },
 	{ LK_ACTION_MANUFACTURER_DISTRUST, "manufacturer.distrust", ROW(ADMINISTER) },
 	{ LK_ACTION_MANUFACTURER_REMOVE, "manufacturer.remove", ROW(ADMINISTER) },
+	{ LK_ACTION_EST_CODE_NEW, "est.code.new", ROW(INSTALL_NETWORK) },
+	{ LK_ACTION_EST_CODE_REVOKE, "est.code.revoke", ROW(INSTALL_NETWORK) },
 	{ LK_ACTION_CRYPTO_CONFIGURE, "crypto.configure", ROW(CONFIGURE_CRYPTO) },
 	{ LK_ACTION_DEVICE_ONBOARD, "device.onboard", ROW(ONBOARD) | ROW(TAKE_PART) },
 	{ LK_ACTION_DEVICE_APPROVE, "device.approve", ROW(ONBOARD) },

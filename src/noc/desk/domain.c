@@ -113,13 +113,22 @@ keys_json(const struct lk_noc_config *c)
 	return obj;
 }
 
+static const char *
+tls_text(const struct lk_noc_config *c, const struct lk_est_labels *labels)
+{
+	if (c->allow_tls12)
+		return "1.2 and 1.3";
+	return lk_est_labels_want_tls12(labels) ? "1.3, and 1.2 at some EST labels" : "1.3";
+}
+
 /*= SEC-12: algorithms, key kinds, where keys live and the library's version are shown =*/
 struct lk_result
-lk_domain_crypto(const struct lk_noc_config *c, json_t **ret, struct lk_err *e)
+lk_domain_crypto(const struct lk_noc_config *c, const struct lk_est_labels *labels, json_t **ret,
+	struct lk_err *e)
 {
 	const struct lk_policy *p = lk_policy_default();
 	json_auto_t *obj = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:[],s:o}", "schema", 1, "policy",
-		p->name, "tls", c->allow_tls12 ? "1.2 and 1.3" : "1.3", "groups", p->groups,
+		p->name, "tls", tls_text(c, labels), "groups", p->groups,
 		"suites_tls13", p->suites_tls13, "suites_tls12", p->suites_tls12, "signatures",
 		p->sigalgs, "library", OpenSSL_version(OPENSSL_VERSION), "keys_taken", "keys_in",
 		keys_json(c));

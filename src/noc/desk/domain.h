@@ -23,6 +23,7 @@ void lk_domain_done(struct lk_domain *d);
 
 /* Each with "schema": 1; caller decrefs. */
 LK_RESULT lk_domain_ca(const struct lk_domain *d, struct lk_model *m, json_t **ret, struct lk_err *e);
-LK_RESULT lk_domain_crypto(const struct lk_noc_config *c, json_t **ret, struct lk_err *e);
+LK_RESULT lk_domain_crypto(const struct lk_noc_config *c, const struct lk_est_labels *labels,
+	json_t **ret, struct lk_err *e);
 LK_RESULT lk_domain_trust(const struct lk_domain *d, struct lk_model *m, json_t **ret,
 	struct lk_err *e);

@@ -49,6 +49,8 @@ LK_RESULT lk_model_timeline(struct lk_model *m, const char *which, int64_t limit
 	struct lk_err *e);
 /* {"manufacturers": [...]}: with their anchors and the number of their devices. */
 LK_RESULT lk_model_manufacturers(struct lk_model *m, json_t **ret, struct lk_err *e);
+/* {"codes": [...]}: the clients of plain EST, those that are expected too; oldest first. */
+LK_RESULT lk_model_enrolments(struct lk_model *m, json_t **ret, struct lk_err *e);
 /* {"devices": {state: n}, "pending", "manufacturers", "ledger": {"head", "checkpoint"},
  * "relaxations": [...]} */
 LK_RESULT lk_model_status(struct lk_model *m, json_t **ret, struct lk_err *e);

@@ -302,6 +302,27 @@ lk_model_manufacturers(struct lk_model *m, json_t **ret, struct lk_err *e)
 	return LK_OK;
 }
 
+/* --- plain EST -------------------------------------------------------------------------------- */
+
+struct lk_result
+lk_model_enrolments(struct lk_model *m, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_enrolment_record en = LK_RECORD_INIT(enrolment);
+	json_auto_t *all = json_pack("{s:i,s:[]}", "schema", 1, "codes");
+	struct lk_scan scan = { .index = LK_ENROLMENT_BY_ID };
+	bool found;
+
+	LK_REQUIRE(all, e, LK_R_NOMEM, "no memory for JSON");
+	for (;;) {
+		LK_TRY(lk_store_next(lk_model_store(m), &scan, &en.record, &found, e));
+		if (!found)
+			break;
+		LK_TRY(add_record(json_object_get(all, "codes"), &en.record, NULL, e));
+	}
+	*ret = LK_TAKE(all);
+	return LK_OK;
+}
+
 /* --- status ----------------------------------------------------------------------------------- */
 
 static struct lk_result

@@ -2,7 +2,7 @@
  *
  * The EST server's decisions (RFC 7030, RFC 8951): who may have which
  * certificate. In a run a device gets its LDevID; with an LDevID it gets the
- * next one. Plain EST (a label of its own) is another door and shut by default.
+ * next one. Plain EST (plain_est.c) is another door and shut by default.
  */
 #include "noc/keeper/internal.h"
 
@@ -11,7 +11,6 @@
 #include "artefact/certs_only.h"
 #include "artefact/csr.h"
 #include "base/encode.h"
-#include "crypto/digest.h"
 
 #define LINE_MAX_BODY 1000 /* characters up to which one line serves every client, doc/PROTOCOL.md */
 #define SERIAL_OCTETS 16   /* random, so that a restored backup never leads to reuse */
@@ -19,15 +18,21 @@
 static lk_turn_handler certificate_signed;
 
 struct lk_result
+lk_est_reply_cacerts(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, const struct issuer *issuer, struct lk_err *e)
+{
+	bool wrap = w->user_agent[0] && issuer->cacerts.n > LINE_MAX_BODY;
+
+	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS,
+		lk_buf_slice(wrap ? &issuer->cacerts_wrapped : &issuer->cacerts), e);
+}
+
+struct lk_result
 lk_est_cacerts(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
 	struct lk_err *e)
 {
-	const struct lk_keeper *k = keeper_of(t);
-	bool wrap = w->user_agent[0] && k->cacerts.n > LINE_MAX_BODY;
-
 	/*= RFC7030 4.1.2: no client authentication is asked for cacerts =*/
-	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS,
-		lk_buf_slice(wrap ? &k->cacerts_wrapped : &k->cacerts), e);
+	return lk_est_reply_cacerts(t, m, w, &keeper_of(t)->device_ca, e);
 }
 
 struct lk_result
@@ -35,7 +40,8 @@ lk_est_csrattrs(struct lk_turn *t, const struct lk_message_in *m,
 	const struct lk_web_request_body *w, struct lk_err *e)
 {
 	(void)w;
-	return lk_keeper_reply(t, m, 200, LK_TYPE_CSRATTRS, lk_buf_slice(&keeper_of(t)->csrattrs), e);
+	return lk_keeper_reply(t, m, 200, LK_TYPE_CSRATTRS,
+		lk_buf_slice(&keeper_of(t)->device_ca.csrattrs), e);
 }
 
 struct lk_result
@@ -47,16 +53,6 @@ lk_est_not_offered(struct lk_turn *t, const struct lk_message_in *m,
 	(void)w;
 	/*= RFC7030 4.4: server-side key generation is optional; here keys never leave devices =*/
 	return lk_fail(e, LK_R_EST_NOT_OFFERED, "this operation is not offered");
-}
-
-struct lk_result
-lk_est_labelled(struct lk_turn *t, const struct lk_message_in *m,
-	const struct lk_web_request_body *w, struct lk_err *e)
-{
-	(void)t;
-	(void)m;
-	/*= Latchkey EST: plain EST is a second door, and shut by default =*/
-	return lk_fail(e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open", w->label);
 }
 
 /* --- the CSR ------------------------------------------------------------------------------------- */
@@ -81,63 +77,110 @@ check_csr(struct lk_turn *t, const struct lk_web_request_body *w, const struct l
 	names_of(d, uri);
 	/*= RFC8995 5.9.2: the CSR is checked against the attributes that were asked for =*/
 	if (!renewed)
-		want.attrs = &keeper_of(t)->attrs;
+		want.attrs = &keeper_of(t)->device_ca.attrs;
 	return lk_csr_check(csr, &want, ret, e);
 }
 
 /* --- issuing ------------------------------------------------------------------------------------- */
 
 static struct lk_result
-insert_certificate(struct lk_turn *t, const struct lk_device_record *d, const char *run_id,
-	struct lk_certificate_record *cert, struct lk_slice serial, struct lk_err *e)
+insert_certificate(struct lk_turn *t, const struct order *o, struct lk_slice serial,
+	struct lk_certificate_record *cert, struct lk_err *e)
 {
-	struct lk_keeper *k = keeper_of(t);
-	int64_t life = k->set.ldevid_seconds;
-	int64_t left = lk_cert_not_after(k->domain.device_ca) - lk_turn_now(t);
+	const struct issuer *i = o->issuer;
+	int64_t left = lk_cert_not_after(i->ca) - lk_turn_now(t);
 
-	memcpy(cert->issuer, k->device_ca_id, sizeof cert->issuer);
+	memcpy(cert->issuer, i->id, sizeof cert->issuer);
 	lk_hex(serial, cert->serial);
-	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("ldevid"), "profile", cert->profile, sizeof cert->profile, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(lk_cert_profile_name(i->profile)), "profile", cert->profile,
+		sizeof cert->profile, e));
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("issued"), "status", cert->status, sizeof cert->status, e));
-	memcpy(cert->device_id, d->id, sizeof cert->device_id);
-	LK_TRY(lk_slice_to_str(lk_slice_str(run_id), "run", cert->run_id, sizeof cert->run_id, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(o->of), "run", cert->run_id, sizeof cert->run_id, e));
+	memcpy(cert->device_id, o->device ? o->device->id : cert->run_id, sizeof cert->device_id);
 	cert->not_before = lk_turn_now(t) - LK_VOUCHER_CLOCK_SKEW;
-	cert->not_after = lk_turn_now(t) + (life < left ? life : left);
+	cert->not_after = lk_turn_now(t) + (i->seconds < left ? i->seconds : left);
 	return lk_turn_insert(t, &cert->record, e);
+}
+
+/*= SEC-02: the LDevID keeps the original identity beside the local one =*/
+static struct lk_result
+set_names(const struct order *o, struct lk_sign_certificate_body *b, struct lk_err *e)
+{
+	const struct {
+		const char *from;
+		char *to;
+		size_t cap;
+	} names[] = {
+		{ o->common_name, b->common_name, sizeof b->common_name },
+		{ o->serial_number, b->serial_number, sizeof b->serial_number },
+		{ o->san_uri, b->san_uri, sizeof b->san_uri },
+		{ o->san_dns, b->san_dns, sizeof b->san_dns },
+	};
+	size_t i;
+
+	for (i = 0; i < LK_ARRAY_LEN(names); i++)
+		LK_TRY(lk_slice_to_str(lk_slice_str(names[i].from), "name", names[i].to, names[i].cap, e));
+	return LK_OK;
 }
 
 /* Recorded with its serial number before the signer is asked; what came of it is recorded before it
  * is answered. */
-static struct lk_result
-issue(struct lk_turn *t, const struct lk_message_in *m, const struct lk_device_record *d,
-	const char *run_id, const struct lk_verified_csr *csr, struct lk_err *e)
+struct lk_result
+lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler *then,
+	char ret_serial[static LK_CERT_SERIAL_HEX_MAX], struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
-	struct lk_sign_certificate_body b = { .profile = LK_PROFILE_LDEVID };
+	struct lk_sign_certificate_body b = { .profile = o->issuer->profile };
 	uint8_t serial[SERIAL_OCTETS];
 
 	lk_random_fill(lk_turn_random(t), serial, sizeof serial);
 	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* positive, and never shorter */
-	LK_TRY(insert_certificate(t, d, run_id, &cert, LK_SLICE_ARRAY(serial), e));
-	LK_TRY(lk_keeper_event(t, "certificate-decided", d, run_id, "keeper",
-		json_pack("{s:s,s:s}", "serial", cert.serial, "profile", cert.profile), &b.event, e));
+	LK_TRY(insert_certificate(t, o, LK_SLICE_ARRAY(serial), &cert, e));
+	LK_TRY(lk_keeper_event(t, "certificate-decided", o->device, o->of, "keeper",
+		json_pack("{s:s,s:s,s:s}", "serial", cert.serial, "profile", cert.profile, "name",
+			o->common_name),
+		&b.event, e));
 	b.not_before = cert.not_before;
 	b.not_after = cert.not_after;
 	b.serial = LK_SLICE_ARRAY(serial);
-	b.spki = csr->spki;
-	/*= SEC-02: the LDevID keeps the original identity beside the local one =*/
-	memcpy(b.common_name, d->id, sizeof d->id);
-	memcpy(b.serial_number, d->serial, sizeof d->serial);
-	names_of(d, b.san_uri);
+	b.spki = o->spki;
+	LK_TRY(set_names(o, &b, e));
 	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_certificate, &b, LK_BODY_signed, cert.serial,
-		certificate_signed, e));
-	return lk_turn_park(t, m, cert.serial, e);
+		then, e));
+	memcpy(ret_serial, cert.serial, sizeof cert.serial);
+	return LK_OK;
+}
+
+struct lk_result
+lk_est_signed(struct lk_turn *t, const struct lk_message_in *m, const struct issuer *issuer,
+	struct lk_certificate_record *ret, struct lk_err *e)
+{
+	const struct lk_signed_body *s = m->body;
+
+	memcpy(ret->issuer, issuer->id, sizeof ret->issuer);
+	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "serial", ret->serial, sizeof ret->serial, e));
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &ret->record, e));
+	LK_TRY(lk_blob_set(&ret->der, s->bytes, e));
+	return lk_turn_put(t, &ret->record, e);
+}
+
+static struct lk_result
+issue(struct lk_turn *t, const struct lk_message_in *m, const struct lk_device_record *d,
+	const char *run_id, const struct lk_verified_csr *csr, struct lk_err *e)
+{
+	char uri[64], serial[LK_CERT_SERIAL_HEX_MAX];
+	const struct order o = { .issuer = &keeper_of(t)->device_ca, .device = d, .of = run_id,
+		.common_name = d->id, .serial_number = d->serial, .san_uri = uri, .spki = csr->spki };
+
+	names_of(d, uri);
+	LK_TRY(lk_est_order(t, &o, certificate_signed, serial, e));
+	return lk_turn_park(t, m, serial, e);
 }
 
 /* The CA's answer in the form its reader takes: one line up to a thousand characters; larger, lines
  * for who names itself by a User-Agent, one line for who does not. */
-static struct lk_result
-print_certificate(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e)
+struct lk_result
+lk_est_print(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf p7 = LK_BUF_INIT(2 * LK_CERT_DER_MAX);
 
@@ -176,29 +219,24 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
 	struct lk_web_reply_body reply = { .status = 200, .content_type = LK_TYPE_PKCS7_CERTS };
-	const struct lk_signed_body *s = m->body;
 
 	if (m->failed) {
 		lk_keeper_refusal(m->failed, &text, &reply);
 		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 	}
-	memcpy(cert.issuer, keeper_of(t)->device_ca_id, sizeof cert.issuer);
-	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "serial", cert.serial, sizeof cert.serial, e));
-	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert.record, e));
-	LK_TRY(lk_blob_set(&cert.der, s->bytes, e));
-	LK_TRY(lk_turn_put(t, &cert.record, e));
+	LK_TRY(lk_est_signed(t, m, &keeper_of(t)->device_ca, &cert, e));
 	LK_TRY(take_over(t, &cert, &d, &run, e));
 	LK_TRY(lk_keeper_event(t, "certificate-issued", &d, cert.run_id, "signer",
 		json_pack("{s:s}", "serial", cert.serial), NULL, e));
-	LK_TRY(print_certificate(s->bytes, run.wraps, &text, e));
+	LK_TRY(lk_est_print(lk_blob_slice(&cert.der), run.wraps, &text, e));
 	reply.body = lk_buf_slice(&text);
 	return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 }
 
 /* --- simpleenroll, simplereenroll ----------------------------------------------------------------- */
 
-static void
-digest_of(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX])
+void
+lk_est_digest(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX])
 {
 	uint8_t md[LK_SHA256_LEN];
 
@@ -219,10 +257,10 @@ enrolled_before(struct lk_turn *t, const struct lk_message_in *m, const struct l
 		"this run has ended; start another");
 	if (lk_run_is(run, "enrolling"))
 		return lk_keeper_reply_later(t, m, e);
-	memcpy(cert.issuer, keeper_of(t)->device_ca_id, sizeof cert.issuer);
+	memcpy(cert.issuer, keeper_of(t)->device_ca.id, sizeof cert.issuer);
 	memcpy(cert.serial, run->cert_serial, sizeof cert.serial);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert.record, e));
-	LK_TRY(print_certificate(lk_blob_slice(&cert.der), w->user_agent[0] != 0, &text, e));
+	LK_TRY(lk_est_print(lk_blob_slice(&cert.der), w->user_agent[0] != 0, &text, e));
 	return lk_keeper_reply(t, m, 200, LK_TYPE_PKCS7_CERTS, lk_buf_slice(&text), e);
 }
 
@@ -240,7 +278,7 @@ lk_est_simpleenroll(struct lk_turn *t, const struct lk_message_in *m,
 
 	LK_TRY(lk_identity_idevid(t, w, &who, e));
 	LK_TRY(lk_run_of_peer(t, who.tls_peer, &run, e));
-	digest_of(w->body, digest);
+	lk_est_digest(w->body, digest);
 	if (run.csr_digest[0]) {
 		LK_REQUIRE(strcmp(run.csr_digest, digest) == 0, e, LK_R_RUN_ORDER,
 			"this run asked for a certificate before, with another request");

@@ -31,6 +31,7 @@ forget_all(struct lk_keeper *k)
 	for (i = 0; i < LK_KNOWN_MAX; i++) {
 		k->known[i].cert = lk_cert_free(k->known[i].cert);
 		k->known[i].manufacturer = NULL;
+		k->known[i].issuer = NULL;
 	}
 }
 
@@ -172,19 +173,20 @@ find_manufacturer(struct lk_keeper *k, const struct lk_certs *chain, int64_t now
 
 static void
 remember(struct known *slot, const uint8_t digest[static LK_SHA256_LEN], struct lk_cert *cert,
-	struct manufacturer *m, int64_t now)
+	struct manufacturer *m, const struct issuer *issuer, int64_t now)
 {
 	lk_cert_free(slot->cert);
 	memcpy(slot->digest, digest, LK_SHA256_LEN);
 	slot->cert = lk_cert_ref(cert);
 	slot->manufacturer = m;
+	slot->issuer = issuer;
 	slot->at = now;
 }
 
-/* Decodes and verifies, or remembers that it did. */
+/* Decodes and verifies, or remembers that it did. issuer NULL: an IDevID. */
 static struct lk_result
-look_up(struct lk_turn *t, const struct lk_web_request_body *w, bool own, struct known **ret,
-	struct lk_err *e)
+look_up(struct lk_turn *t, const struct lk_web_request_body *w, const struct issuer *issuer,
+	struct known **ret, struct lk_err *e)
 {
 	struct lk_keeper *k = keeper_of(t);
 	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
@@ -196,16 +198,16 @@ look_up(struct lk_turn *t, const struct lk_web_request_body *w, bool own, struct
 	LK_TRY(own_certificate(w, digest, e));
 	slot = slot_of(k, digest);
 	if (slot->cert && memcmp(slot->digest, digest, sizeof digest) == 0 &&
-		!slot->manufacturer == own && now - slot->at < VERDICT_SECONDS) {
+		slot->issuer == issuer && now - slot->at < VERDICT_SECONDS) {
 		*ret = slot;
 		return LK_OK;
 	}
 	LK_TRY(parse_chain(w, &chain, e));
-	if (own)
-		LK_TRY(lk_chain_verify(k->device_anchors, chain.v[0], NULL, LK_TIMES_CHECK, now, e));
+	if (issuer)
+		LK_TRY(lk_chain_verify(issuer->anchors, chain.v[0], NULL, LK_TIMES_CHECK, now, e));
 	else
 		LK_TRY(find_manufacturer(k, &chain, now, &m, e));
-	remember(slot, digest, chain.v[0], m, now);
+	remember(slot, digest, chain.v[0], m, issuer, now);
 	*ret = slot;
 	return LK_OK;
 }
@@ -225,7 +227,7 @@ lk_identity_idevid(struct lk_turn *t, const struct lk_web_request_body *w, struc
 	struct known *slot;
 	const struct lk_manufacturer_record *m;
 
-	LK_TRY(look_up(t, w, false, &slot, e));
+	LK_TRY(look_up(t, w, NULL, &slot, e));
 	m = &slot->manufacturer->record;
 	/*= A1.2: a device of a manufacturer that is not trusted is refused before anything leaves the network =*/
 	LK_REQUIRE(strcmp(m->trust, "trusted") == 0, e, LK_R_MANUFACTURER_DISTRUSTED,
@@ -238,25 +240,31 @@ lk_identity_idevid(struct lk_turn *t, const struct lk_web_request_body *w, struc
 }
 
 struct lk_result
-lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w, struct identity *ret,
-	struct lk_certificate_record *ret_cert, struct lk_device_record *ret_device, struct lk_err *e)
+lk_identity_own(struct lk_turn *t, const struct lk_web_request_body *w, const struct issuer *issuer,
+	struct identity *ret, struct lk_certificate_record *ret_cert, struct lk_err *e)
 {
-	struct lk_keeper *k = keeper_of(t);
 	struct known *slot;
 	bool found;
 
-	LK_TRY(look_up(t, w, true, &slot, e));
-	memcpy(ret_cert->issuer, k->device_ca_id, sizeof ret_cert->issuer);
+	LK_TRY(look_up(t, w, issuer, &slot, e));
+	memcpy(ret_cert->issuer, issuer->id, sizeof ret_cert->issuer);
 	lk_cert_serial(slot->cert, ret_cert->serial);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &ret_cert->record, &found, e));
 	LK_REQUIRE(found, e, LK_R_CERT_UNKNOWN, "certificate %s was not issued here", ret_cert->serial);
 	/*= SEC-06: a revoked certificate is refused =*/
 	LK_REQUIRE(strcmp(ret_cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
 		"certificate %s is revoked", ret_cert->serial);
-	memcpy(ret_device->id, ret_cert->device_id, sizeof ret_device->id);
-	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &ret_device->record, e));
 	fill(slot, ret);
 	return LK_OK;
+}
+
+struct lk_result
+lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w, struct identity *ret,
+	struct lk_certificate_record *ret_cert, struct lk_device_record *ret_device, struct lk_err *e)
+{
+	LK_TRY(lk_identity_own(t, w, &keeper_of(t)->device_ca, ret, ret_cert, e));
+	memcpy(ret_device->id, ret_cert->device_id, sizeof ret_device->id);
+	return lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &ret_device->record, e);
 }
 
 struct lk_result

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "crypto/digest.h"
 #include "lifecycle/transition.h"
 #include "noc/keeper/keeper.h"
 
@@ -22,9 +23,26 @@ struct manufacturer {
 struct known {
 	uint8_t digest[32];	 /* of the certificate's DER */
 	struct lk_cert *cert;
-	struct manufacturer *manufacturer; /* of an IDevID; NULL for one of our own certificates */
+	struct manufacturer *manufacturer; /* of an IDevID */
+	const struct issuer *issuer;	   /* of one of our own certificates */
 	int64_t at;			   /* when it was verified; good for a minute */
 };
+
+/* One of the domain's CAs that issues here, and what clients that come for its certificates are
+ * told. */
+struct issuer {
+	const struct lk_cert *ca; /* NULL: there is none, and nothing else is set */
+	enum lk_cert_profile profile;
+	int64_t seconds; /* life of what it issues */
+	char id[LK_KEY_ID_HEX_MAX];
+	struct lk_anchors *anchors; /* the CA alone */
+	struct lk_csrattrs attrs;   /* what a CSR is asked to have */
+	struct lk_buf cacerts;	    /* base64 of the certs-only answer, RFC 8951, on one line */
+	struct lk_buf cacerts_wrapped;
+	struct lk_buf csrattrs; /* base64 */
+};
+
+#define LK_WRONG_CODES_MAX 256 /* addresses that are told apart; power of two */
 
 struct lk_keeper {
 	struct lk_keeper_settings set;
@@ -32,12 +50,12 @@ struct lk_keeper {
 	struct lk_turn *turn;
 	struct manufacturer *manufacturers;
 	struct known known[LK_KNOWN_MAX];
-	struct lk_anchors *device_anchors; /* the device CA alone */
-	char device_ca_id[LK_KEY_ID_HEX_MAX];
-	struct lk_csrattrs attrs; /* what a CSR of a run has to have */
-	struct lk_buf cacerts;	/* base64 of the certs-only answer, RFC 8951, on one line */
-	struct lk_buf cacerts_wrapped;
-	struct lk_buf csrattrs; /* base64 */
+	struct issuer device_ca, service_ca;
+	struct {
+		int64_t since;
+		unsigned n;
+	} wrong_codes[LK_WRONG_CODES_MAX]; /* by address, see plain_est.c */
+	uint8_t wrong_codes_salt[16];
 	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
 	int64_t swept_at;
 };
@@ -72,6 +90,11 @@ void lk_identity_done(struct lk_keeper *k);
 /* RFC 8995 5.1: the TLS client is a device of a manufacturer that is trusted here. */
 LK_RESULT lk_identity_idevid(struct lk_turn *t, const struct lk_web_request_body *w,
 	struct identity *ret, struct lk_err *e);
+/* The TLS client has a certificate that this CA of ours issued and nobody revoked; fills its
+ * record. */
+LK_RESULT lk_identity_own(struct lk_turn *t, const struct lk_web_request_body *w,
+	const struct issuer *issuer, struct identity *ret, struct lk_certificate_record *ret_cert,
+	struct lk_err *e);
 /* The TLS client has an LDevID that we issued and did not revoke; fills its record and device. */
 LK_RESULT lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w,
 	struct identity *ret, struct lk_certificate_record *ret_cert,
@@ -100,9 +123,47 @@ typedef struct lk_result web_handler(struct lk_turn *t, const struct lk_message_
 	const struct lk_web_request_body *w, struct lk_err *e);
 web_handler lk_brski_requestvoucher, lk_brski_voucher_status, lk_brski_enrollstatus;
 web_handler lk_est_cacerts, lk_est_csrattrs, lk_est_simpleenroll, lk_est_simplereenroll,
-	lk_est_not_offered, lk_est_labelled;
+	lk_est_not_offered;
+web_handler lk_plain_cacerts, lk_plain_csrattrs, lk_plain_simpleenroll, lk_plain_simplereenroll,
+	lk_plain_not_offered;
 web_handler lk_onboarding_declaration, lk_onboarding_information, lk_onboarding_joined;
 lk_turn_handler lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
+
+/* est.c: a certificate to be issued; its names are those of the record. Borrowed. */
+struct order {
+	const struct issuer *issuer;
+	const struct lk_device_record *device; /* NULL: it is no device */
+	const char *of;	       /* the run's id, or the enrolment's */
+	const char *common_name, *serial_number, *san_uri, *san_dns; /* NULL: none */
+	struct lk_slice spki;
+};
+/* Recorded with its serial number, and the signer is asked. The caller parks the request under the
+ * serial; `then` is told what came of it, with the serial as its subject. */
+LK_RESULT lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler *then,
+	char ret_serial[static LK_CERT_SERIAL_HEX_MAX], struct lk_err *e);
+/* The signer's answer goes into the certificate's record. */
+LK_RESULT lk_est_signed(struct lk_turn *t, const struct lk_message_in *m, const struct issuer *issuer,
+	struct lk_certificate_record *ret, struct lk_err *e);
+/* What a client is answered: the certificate in the form that it reads; cacerts. */
+LK_RESULT lk_est_print(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e);
+LK_RESULT lk_est_reply_cacerts(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, const struct issuer *issuer, struct lk_err *e);
+void lk_est_digest(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX]);
+
+/* codes.c: what stands in an enrolment's record for a code. */
+void lk_code_digest(const char *enrolment_id, const char *code, uint8_t dst[static LK_SHA256_LEN]);
+
+/* operator.c: what an operator can have done. */
+typedef struct lk_result act_fn(struct lk_turn *t, const char *actor, const json_t *args,
+	json_t *result, struct lk_err *e);
+act_fn lk_code_new, lk_code_revoke;
+LK_RESULT lk_operator_text(const json_t *args, const char *name, char *dst, size_t cap,
+	struct lk_err *e);
+LK_RESULT lk_operator_optional(const json_t *args, const char *name, char *dst, size_t cap,
+	struct lk_err *e);
+/* Revokes the certificates of a device or of an enrolment that came of `of` (NULL: of anything). */
+LK_RESULT lk_certificates_revoke(struct lk_turn *t, const char *device_id, const char *of,
+	const char *reason, int64_t *ret_n, struct lk_err *e);
 
 /* brski.c: an operator decided on a run that waits. */
 LK_RESULT lk_brski_resume(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/encode.h"
+#include "proto/basic_auth.h"
 
 #define SWEEP_SECONDS 10
 
@@ -23,16 +24,29 @@ static web_handler *const web_handlers[LK_EP_COUNT] = {
 	[LK_EP_EST_SIMPLEREENROLL] = lk_est_simplereenroll,
 	[LK_EP_EST_SERVERKEYGEN] = lk_est_not_offered,
 	[LK_EP_EST_FULLCMC] = lk_est_not_offered,
-	[LK_EP_LABEL_CACERTS] = lk_est_labelled,
-	[LK_EP_LABEL_CSRATTRS] = lk_est_labelled,
-	[LK_EP_LABEL_SIMPLEENROLL] = lk_est_labelled,
-	[LK_EP_LABEL_SIMPLEREENROLL] = lk_est_labelled,
-	[LK_EP_LABEL_SERVERKEYGEN] = lk_est_labelled,
-	[LK_EP_LABEL_FULLCMC] = lk_est_labelled,
+	[LK_EP_LABEL_CACERTS] = lk_plain_cacerts,
+	[LK_EP_LABEL_CSRATTRS] = lk_plain_csrattrs,
+	[LK_EP_LABEL_SIMPLEENROLL] = lk_plain_simpleenroll,
+	[LK_EP_LABEL_SIMPLEREENROLL] = lk_plain_simplereenroll,
+	[LK_EP_LABEL_SERVERKEYGEN] = lk_plain_not_offered,
+	[LK_EP_LABEL_FULLCMC] = lk_plain_not_offered,
 	[LK_EP_DECLARATION] = lk_onboarding_declaration,
 	[LK_EP_ONBOARDING_INFORMATION] = lk_onboarding_information,
 	[LK_EP_JOINED] = lk_onboarding_joined,
 };
+
+/* TLS has its version before a label is named, so that a front cannot hold one against the other. */
+static struct lk_result
+check_tls(const struct lk_keeper *k, const struct lk_web_request_body *w, struct lk_err *e)
+{
+	const struct lk_est_label *l = lk_est_label_find(&k->set.labels, w->label);
+
+	/*= Latchkey confidentiality: TLS 1.2 is for the EST labels that ask for it =*/
+	LK_REQUIRE(!k->set.tls12_at_labels_only || (l && l->tls12) ||
+			   strcmp(w->tls_version, "TLSv1.3") == 0,
+		e, LK_R_EST_LABEL_TLS, "%s was spoken, want TLSv1.3", w->tls_version);
+	return LK_OK;
+}
 
 static struct lk_result
 web_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
@@ -41,6 +55,7 @@ web_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 
 	LK_REQUIRE(w->endpoint >= 0 && w->endpoint < LK_EP_COUNT && web_handlers[w->endpoint], e,
 		LK_R_NOT_OFFERED, "endpoint %lld is not served here", (long long)w->endpoint);
+	LK_TRY(check_tls(keeper_of(t), w, e));
 	return web_handlers[w->endpoint](t, m, w, e);
 }
 
@@ -73,6 +88,14 @@ lk_keeper_reply_later(struct lk_turn *t, const struct lk_message_in *m, struct l
 	return lk_turn_reply(t, m, LK_BODY_web_reply, &r, e);
 }
 
+/* Whether an enrolment code would have been an answer to this refusal. */
+static bool
+wants_code(enum lk_reason reason)
+{
+	return reason == LK_R_EST_AUTH || reason == LK_R_BASIC_AUTH || reason == LK_R_EST_CODE ||
+		reason == LK_R_EST_CODE_OVER || reason == LK_R_EST_CODE_USED;
+}
+
 /* RFC 8995 5.2: behind a 401 the connection ends. Whoever proved an identity is told the reason and
  * its clause; the text is short, because it is read by people at a console. */
 void
@@ -81,8 +104,11 @@ lk_keeper_refusal(const struct lk_err *why, struct lk_buf *text, struct lk_web_r
 	const struct lk_reason_info *r = lk_reason_info(why->reason);
 
 	*ret = (struct lk_web_reply_body){ .status = lk_reason_http_status(why->reason) };
+	/*= RFC7030 3.2.3: HTTP authentication is asked for by 401 and WWW-Authenticate =*/
+	if (wants_code(why->reason))
+		snprintf(ret->challenge, sizeof ret->challenge, "%s", LK_CHALLENGE_BASIC);
 	/*= RFC8995 5.2: after a 401 the registrar closes the connection =*/
-	ret->close = ret->status == 401;
+	ret->close = ret->status == 401 && !ret->challenge[0];
 	if (r->category == LK_CAT_AGAIN || r->category == LK_CAT_NOMEM)
 		ret->retry_after = 5;
 	/*= RFC8995 5.6: an error body is human-readable UTF-8 text =*/
@@ -127,6 +153,8 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 		if (w->endpoint >= 0 && w->endpoint < LK_EP_COUNT)
 			LK_TRY(lk_json_set(payload, "request",
 				json_string(lk_endpoint_info((enum lk_ep)w->endpoint)->path), e));
+		if (w->label[0])
+			LK_TRY(lk_json_set(payload, "label", json_string(w->label), e));
 		LK_TRY(lk_identity_describe(w, payload, e));
 	}
 	if (m->body && m->type == LK_BODY_grant_request) {
@@ -165,18 +193,62 @@ overdue(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 
 /* The two answers that never change while the process lives. */
 static struct lk_result
-prepare_answers(struct lk_keeper *k, struct lk_err *e)
+prepare_answers(struct issuer *i, const struct lk_certs *cacerts, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CERTS_MAX * LK_CERT_DER_MAX);
 
-	LK_TRY(lk_certs_print_pkcs7(k->domain.ca, &der, e));
-	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &k->cacerts, e));
-	LK_TRY(lk_buf_append_str(&k->cacerts, "\n", e));
-	LK_TRY(lk_base64_encode_wrapped(lk_buf_slice(&der), &k->cacerts_wrapped, e));
+	LK_TRY(lk_certs_print_pkcs7(cacerts, &der, e));
+	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &i->cacerts, e));
+	LK_TRY(lk_buf_append_str(&i->cacerts, "\n", e));
+	LK_TRY(lk_base64_encode_wrapped(lk_buf_slice(&der), &i->cacerts_wrapped, e));
 	lk_buf_clear(&der);
-	LK_TRY(lk_csrattrs_build(&k->attrs, &der, e));
-	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &k->csrattrs, e));
-	return lk_buf_append_str(&k->csrattrs, "\n", e);
+	LK_TRY(lk_csrattrs_build(&i->attrs, &der, e));
+	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &i->csrattrs, e));
+	return lk_buf_append_str(&i->csrattrs, "\n", e);
+}
+
+/* cacerts NULL: the domain's root and the CA itself. */
+static struct lk_result
+prepare_issuer(struct lk_keeper *k, struct issuer *i, const struct lk_cert *ca,
+	const struct lk_certs *cacerts, struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs own = { .n = 0 }, path = { .n = 0 };
+	struct lk_cert *shared = (struct lk_cert *)(uintptr_t)ca; /* only its references are counted */
+
+	i->ca = ca;
+	i->cacerts = i->cacerts_wrapped = i->csrattrs = LK_BUF_INIT(256 * 1024);
+	LK_REQUIRE(lk_cert_ski(ca).n > 0 && lk_cert_ski(ca).n <= LK_CERT_KEY_ID_MAX, e,
+		LK_R_CERT_PROFILE, "a CA has no subjectKeyIdentifier");
+	lk_hex(lk_cert_ski(ca), i->id);
+	LK_TRY(lk_certs_add(&own, shared, e));
+	LK_TRY(lk_anchors_new(&own, &i->anchors, e));
+	/*= RFC8995 5.9.2: the registrar says what the CSR has to have =*/
+	i->attrs.keys = i->attrs.signatures = k->set.key_types;
+	i->attrs.serial_number = i->profile == LK_PROFILE_LDEVID;
+	LK_TRY(lk_certs_add(&path, k->domain.ca->v[0], e));
+	LK_TRY(lk_certs_add(&path, shared, e));
+	return prepare_answers(i, cacerts ? cacerts : &path, e);
+}
+
+static void
+issuer_done(struct issuer *i)
+{
+	lk_anchors_free(i->anchors);
+	lk_buf_done(&i->cacerts);
+	lk_buf_done(&i->cacerts_wrapped);
+	lk_buf_done(&i->csrattrs);
+}
+
+static struct lk_result
+prepare_issuers(struct lk_keeper *k, struct lk_err *e)
+{
+	k->device_ca.profile = LK_PROFILE_LDEVID;
+	k->device_ca.seconds = k->set.ldevid_seconds;
+	LK_TRY(prepare_issuer(k, &k->device_ca, k->domain.device_ca, k->domain.ca, e));
+	k->service_ca.profile = LK_PROFILE_SERVICE;
+	k->service_ca.seconds = k->set.service_seconds;
+	return k->domain.service_ca
+		? prepare_issuer(k, &k->service_ca, k->domain.service_ca, NULL, e) : LK_OK;
 }
 
 struct lk_result
@@ -184,24 +256,13 @@ lk_keeper_new(const struct lk_keeper_settings *settings, const struct lk_keeper_
 	const struct lk_turn_settings *turn, struct lk_keeper **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_keeper_freep) struct lk_keeper *k = calloc(1, sizeof *k);
-	LK_CLEANUP(lk_certs_done) struct lk_certs ca = { .n = 0 };
 	struct lk_turn_settings ts = *turn;
 
 	LK_REQUIRE(k, e, LK_R_NOMEM, "no memory for the keeper");
 	k->set = *settings;
 	k->domain = *domain;
-	k->cacerts = k->cacerts_wrapped = k->csrattrs = LK_BUF_INIT(256 * 1024);
-	LK_REQUIRE(lk_cert_ski(domain->device_ca).n > 0 &&
-			   lk_cert_ski(domain->device_ca).n <= LK_CERT_KEY_ID_MAX,
-		e, LK_R_CERT_PROFILE, "the device CA has no subjectKeyIdentifier");
-	lk_hex(lk_cert_ski(domain->device_ca), k->device_ca_id);
-	LK_TRY(lk_certs_add(&ca, lk_cert_ref((struct lk_cert *)(uintptr_t)domain->device_ca), e));
-	lk_cert_free(ca.v[0]); /* the list has a reference of its own */
-	LK_TRY(lk_anchors_new(&ca, &k->device_anchors, e));
-	/*= RFC8995 5.9.2: the registrar says what the CSR has to have =*/
-	k->attrs.keys = k->attrs.signatures = settings->key_types;
-	k->attrs.serial_number = true;
-	LK_TRY(prepare_answers(k, e));
+	LK_TRY(prepare_issuers(k, e));
+	lk_random_fill(turn->random, k->wrong_codes_salt, sizeof k->wrong_codes_salt);
 	ts.app = k;
 	ts.routes = routes;
 	ts.n_routes = LK_ARRAY_LEN(routes);
@@ -222,10 +283,8 @@ lk_keeper_free(struct lk_keeper *k)
 		return NULL;
 	lk_identity_done(k);
 	lk_turn_free(k->turn);
-	lk_anchors_free(k->device_anchors);
-	lk_buf_done(&k->cacerts);
-	lk_buf_done(&k->cacerts_wrapped);
-	lk_buf_done(&k->csrattrs);
+	issuer_done(&k->device_ca);
+	issuer_done(&k->service_ca);
 	free(k);
 	return NULL;
 }

@@ -10,6 +10,8 @@
  *	brski.c		voucher requests, vouchers, telemetry		RFC 8995
  *	audit.c		the MASA's audit log, fetched and judged	RFC 8995 5.8
  *	est.c		CA certificates, CSR attributes, enrolment	RFC 7030
+ *	plain_est.c	the same for clients that are no pledges, at open labels
+ *	codes.c		the operators' one-time codes for those
  *	onboarding.c	onboarding information, the success report
  *	access.c	grants for the RADIUS server, ports opened and closed
  *	operator.c	what operators ask for, by the desk
@@ -32,6 +34,7 @@
 #include "artefact/csr.h"
 #include "artefact/voucher_request.h"
 #include "proto/endpoint.h"
+#include "proto/est_label.h"
 #include "role/turn.h"
 
 struct lk_keeper;
@@ -47,7 +50,10 @@ struct lk_keeper_settings {
 	unsigned retry_after;		/* seconds a device is told to wait; at most 60 */
 	bool audit_required;		/* an audit log that cannot be had refuses the enrolment */
 	char unknown_manufacturers[LK_WORD_MAX]; /* "deny": nothing else is built */
-	char plain_est_labels[LK_NAME_MAX];	 /* open labels, comma-separated; "" shuts the door */
+	struct lk_est_labels labels;	/* at which plain EST is open; none: it is shut */
+	int64_t service_seconds;	/* life of a certificate of plain EST */
+	int64_t code_seconds;		/* life of an enrolment code */
+	bool tls12_at_labels_only;	/* TLS 1.2 is offered for the sake of some of them */
 };
 
 /* Whose certificates the domain has; DER, no keys. All borrowed for the keeper's life. */
@@ -56,6 +62,7 @@ struct lk_keeper_domain {
 	const struct lk_certs *former;	  /* earlier registrar certificates, for runs in progress */
 	const struct lk_certs *ca;	  /* what cacerts answers: root first, then the device CA */
 	const struct lk_cert *device_ca;  /* issuer of LDevIDs */
+	const struct lk_cert *service_ca; /* issuer of plain EST; NULL: there is none */
 };
 
 /* The turn's send function and context are the caller's; everything else of turn_settings is

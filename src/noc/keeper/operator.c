@@ -11,9 +11,6 @@
 #include "base/encode.h"
 #include "lifecycle/permission.h"
 
-typedef struct lk_result act_fn(struct lk_turn *t, const char *actor, const json_t *args,
-	json_t *result, struct lk_err *e);
-
 static act_fn manufacturer_add, manufacturer_import, manufacturer_distrust, manufacturer_remove,
 	device_approve, device_deny, device_revoke, device_decommission;
 
@@ -30,6 +27,8 @@ static const struct {
 	{ "device.deny", LK_ACTION_DEVICE_DENY, device_deny },
 	{ "device.revoke", LK_ACTION_DEVICE_REVOKE, device_revoke },
 	{ "device.decommission", LK_ACTION_DEVICE_DECOMMISSION, device_decommission },
+	{ "est.code.new", LK_ACTION_EST_CODE_NEW, lk_code_new },
+	{ "est.code.revoke", LK_ACTION_EST_CODE_REVOKE, lk_code_revoke },
 };
 
 /* An operator of the socket is the network's owner, administrator and device manager in one: the
@@ -71,8 +70,8 @@ lk_operator_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_
 
 /* --- arguments ----------------------------------------------------------------------------------------- */
 
-static struct lk_result
-text_arg(const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e)
+struct lk_result
+lk_operator_text(const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e)
 {
 	const json_t *v = json_object_get(args, name);
 
@@ -81,10 +80,10 @@ text_arg(const json_t *args, const char *name, char *dst, size_t cap, struct lk_
 	return lk_slice_to_str(lk_slice(json_string_value(v), json_string_length(v)), name, dst, cap, e);
 }
 
-static struct lk_result
-optional_arg(const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e)
+struct lk_result
+lk_operator_optional(const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e)
 {
-	return json_object_get(args, name) ? text_arg(args, name, dst, cap, e) : LK_OK;
+	return json_object_get(args, name) ? lk_operator_text(args, name, dst, cap, e) : LK_OK;
 }
 
 /* By local id, or by serial number where only one device has it. */
@@ -95,7 +94,7 @@ find_device(struct lk_turn *t, const json_t *args, struct lk_device_record *d, s
 	char which[LK_SERIAL_MAX];
 	bool found = false, another;
 
-	LK_TRY(text_arg(args, "device", which, sizeof which, e));
+	LK_TRY(lk_operator_text(args, "device", which, sizeof which, e));
 	if (strlen(which) < sizeof d->id) {
 		memcpy(d->id, which, strlen(which) + 1);
 		LK_TRY(lk_store_find(lk_turn_store(t), LK_DEVICE_BY_ID, &d->record, &found, e));
@@ -127,9 +126,9 @@ store_manufacturer(struct lk_turn *t, const char *actor, struct lk_manufacturer_
 	size_t i;
 
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("trusted"), "trust", r->trust, sizeof r->trust, e));
-	LK_TRY(optional_arg(args, "name", r->name, sizeof r->name, e));
-	LK_TRY(optional_arg(args, "masa_url", r->masa_url, sizeof r->masa_url, e));
-	LK_TRY(optional_arg(args, "unknown_devices", r->unknown_devices, sizeof r->unknown_devices, e));
+	LK_TRY(lk_operator_optional(args, "name", r->name, sizeof r->name, e));
+	LK_TRY(lk_operator_optional(args, "masa_url", r->masa_url, sizeof r->masa_url, e));
+	LK_TRY(lk_operator_optional(args, "unknown_devices", r->unknown_devices, sizeof r->unknown_devices, e));
 	if (!r->unknown_devices[0])
 		memcpy(r->unknown_devices, "deny", sizeof "deny");
 	for (i = 0; i < LK_ARRAY_LEN(policies); i++)
@@ -152,7 +151,7 @@ static struct lk_result
 open_manufacturer(struct lk_turn *t, const json_t *args, struct lk_manufacturer_record *r,
 	bool *ret_found, struct lk_err *e)
 {
-	LK_TRY(text_arg(args, "manufacturer", r->id, sizeof r->id, e));
+	LK_TRY(lk_operator_text(args, "manufacturer", r->id, sizeof r->id, e));
 	return lk_store_find(lk_turn_store(t), LK_MANUFACTURER_BY_ID, &r->record, ret_found, e);
 }
 
@@ -351,21 +350,20 @@ device_deny(struct lk_turn *t, const char *actor, const json_t *args, json_t *re
 	return lk_run_end(t, d.id, e);
 }
 
-/*= SEC-06: credentials are revoked: every certificate of the device, at once =*/
-static struct lk_result
-revoke_certificates(struct lk_turn *t, struct lk_device_record *d, const char *reason,
+struct lk_result
+lk_certificates_revoke(struct lk_turn *t, const char *device_id, const char *of, const char *reason,
 	int64_t *ret_n, struct lk_err *e)
 {
 	struct lk_scan scan = { .index = LK_CERTIFICATE_BY_DEVICE, .prefix = 1 };
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record c = LK_RECORD_INIT(certificate);
 	bool found;
 
-	memcpy(c.device_id, d->id, sizeof c.device_id);
+	LK_TRY(lk_slice_to_str(lk_slice_str(device_id), "id", c.device_id, sizeof c.device_id, e));
 	for (*ret_n = 0;;) {
 		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &c.record, &found, e));
 		if (!found)
-			break;
-		if (strcmp(c.status, "revoked") == 0)
+			return LK_OK;
+		if (strcmp(c.status, "revoked") == 0 || (of && strcmp(c.run_id, of) != 0))
 			continue;
 		LK_TRY(lk_slice_to_str(LK_SLICE_LIT("revoked"), "status", c.status, sizeof c.status, e));
 		LK_TRY(lk_slice_to_str(lk_slice_str(reason), "reason", c.reason, sizeof c.reason, e));
@@ -373,6 +371,14 @@ revoke_certificates(struct lk_turn *t, struct lk_device_record *d, const char *r
 		LK_TRY(lk_turn_put(t, &c.record, e));
 		(*ret_n)++;
 	}
+}
+
+/*= SEC-06: credentials are revoked: every certificate of the device, at once =*/
+static struct lk_result
+revoke_certificates(struct lk_turn *t, struct lk_device_record *d, const char *reason,
+	int64_t *ret_n, struct lk_err *e)
+{
+	LK_TRY(lk_certificates_revoke(t, d->id, NULL, reason, ret_n, e));
 	d->ldevid_serial[0] = d->ldevid_issuer[0] = 0;
 	d->ldevid_not_after = 0;
 	d->revocation_generation++; /* grants that were given before are void */

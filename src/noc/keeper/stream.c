@@ -25,6 +25,7 @@ static const struct feed {
 	{ LK_KIND_device, LK_DEVICE_BY_ID, DESK },
 	{ LK_KIND_run, LK_RUN_BY_ID, DESK },
 	{ LK_KIND_certificate, LK_CERTIFICATE_BY_SERIAL, DESK | AAA },
+	{ LK_KIND_enrolment, LK_ENROLMENT_BY_ID, DESK },
 	{ LK_KIND_event, LK_EVENT_BY_SEQ, DESK },
 	{ LK_KIND_checkpoint, LK_CHECKPOINT_BY_SEQ, DESK },
 };
