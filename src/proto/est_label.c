@@ -12,7 +12,8 @@ check_name(const char *name, struct lk_err *e)
 {
 	static const char *const operations[] = { "cacerts", "simpleenroll", "simplereenroll",
 		"fullcmc", "serverkeygen", "csrattrs" };
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
+	size_t n =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
 	size_t i;
 
 	LK_REQUIRE(!name[n] && n < LK_EST_LABEL_MAX, e, LK_R_EST_LABELS,
@@ -34,8 +35,8 @@ take_word(struct lk_est_label *l, const char *word, struct lk_err *e)
 	else if (strcmp(word, "tls12") == 0)
 		l->tls12 = true;
 	else
-		return lk_fail(e, LK_R_EST_LABELS, "label %s: \"%s\" is none of code, idevid, tls12",
-			l->name, word);
+		return lk_fail(e, LK_R_EST_LABELS,
+			"label %s: \"%s\" is none of code, idevid, tls12", l->name, word);
 	return LK_OK;
 }
 
@@ -59,8 +60,8 @@ take_label(struct lk_est_labels *all, char *item, struct lk_err *e)
 		return LK_OK;
 	LK_REQUIRE(l.code || l.idevid, e, LK_R_EST_LABELS,
 		"label %s: nobody can come in, want code or idevid behind it", l.name);
-	LK_REQUIRE(!lk_est_label_find(all, l.name), e, LK_R_EST_LABELS, "label %s: it is there twice",
-		l.name);
+	LK_REQUIRE(!lk_est_label_find(all, l.name), e, LK_R_EST_LABELS,
+		"label %s: it is there twice", l.name);
 	LK_REQUIRE(all->n < LK_EST_LABELS_MAX, e, LK_R_EST_LABELS, "there are more than %d labels",
 		LK_EST_LABELS_MAX);
 	all->v[all->n++] = l;

@@ -37,11 +37,12 @@ test_good(void **state)
 static void
 test_bad(void **state)
 {
-	static const char *const fields[] = { "", "Basic", "Basic ", "Basic !", "Basic QQ", "Basic QWxh",
-		"Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Digest username=\"u\"", "BasicOg==",
-		"Basic dTpQAFE=", /* u:P NUL Q */
+	static const char *const fields[] = { "", "Basic", "Basic ", "Basic !", "Basic QQ",
+		"Basic QWxh", "Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Digest username=\"u\"",
+		"BasicOg==", "Basic dTpQAFE=", /* u:P NUL Q */
 		/* a password of 64 characters */
-		"Basic dTowMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3"
+		"Basic "
+		"dTowMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3"
 		"ODkwMTIz" };
 	struct lk_basic_auth a = { .user = "untouched" };
 	struct lk_err e;
@@ -56,7 +57,8 @@ test_bad(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_bad) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_good),
+		cmocka_unit_test(test_bad) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

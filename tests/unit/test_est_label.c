@@ -13,7 +13,8 @@ test_list(void **state)
 	struct lk_err e;
 
 	(void)state;
-	assert_true(lk_est_labels_parse("plant code,printers  code\ttls12 , field idevid,", &l, &e).ok);
+	assert_true(
+		lk_est_labels_parse("plant code,printers  code\ttls12 , field idevid,", &l, &e).ok);
 	assert_int_equal(l.n, 3);
 	assert_true(lk_est_label_find(&l, "plant")->code);
 	assert_false(lk_est_label_find(&l, "plant")->idevid);
@@ -46,11 +47,13 @@ test_nothing_is_open_by_default(void **state)
 static void
 test_odd_lists(void **state)
 {
-	static const char *const lists[] = { "plant", "plant tls12", "plant password", "plant code,plant code",
-		"cacerts code", "simpleenroll code", "simplereenroll code", "fullcmc code",
-		"serverkeygen code", "csrattrs code", "a/b code", "a?b code", "\"a\" code",
+	static const char *const lists[] = { "plant", "plant tls12", "plant password",
+		"plant code,plant code", "cacerts code", "simpleenroll code", "simplereenroll code",
+		"fullcmc code", "serverkeygen code", "csrattrs code", "a/b code", "a?b code",
+		"\"a\" code",
 		"a23456789012345678901234567890123456789012345678901234567890abcd code",
-		"a code,b code,c code,d code,e code,f code,g code,h code,i code,j code,k code,l code,"
+		"a code,b code,c code,d code,e code,f code,g code,h code,i code,j code,k code,l "
+		"code,"
 		"m code,n code,o code,p code,q code" };
 	struct lk_est_labels l = { .n = 77 };
 	struct lk_err e;

@@ -55,8 +55,8 @@ check_name(const char *name, const char *what, const char *chars, struct lk_err 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
 
 static struct lk_result
-read_arguments(struct lk_turn *t, const json_t *args, struct lk_enrolment_record *en,
-	struct lk_err *e)
+read_arguments(
+	struct lk_turn *t, const json_t *args, struct lk_enrolment_record *en, struct lk_err *e)
 {
 	const struct lk_est_label *l;
 
@@ -64,7 +64,8 @@ read_arguments(struct lk_turn *t, const json_t *args, struct lk_enrolment_record
 	LK_TRY(lk_operator_text(args, "name", en->name, sizeof en->name, e));
 	LK_TRY(lk_operator_optional(args, "dns", en->dns, sizeof en->dns, e));
 	l = lk_est_label_find(&keeper_of(t)->set.labels, en->label);
-	LK_REQUIRE(l && l->code, e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open for codes", en->label);
+	LK_REQUIRE(l && l->code, e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open for codes",
+		en->label);
 	LK_TRY(check_name(en->name, "name", LETTERS "_@ ", e));
 	return check_name(en->dns, "dns", LETTERS, e);
 }
@@ -84,7 +85,8 @@ replace_older(struct lk_turn *t, const struct lk_enrolment_record *en, struct lk
 }
 
 struct lk_result
-lk_code_new(struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
+lk_code_new(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_enrolment_record en = LK_RECORD_INIT(enrolment);
 	uint8_t digest[LK_SHA256_LEN];
@@ -110,12 +112,13 @@ lk_code_new(struct lk_turn *t, const char *actor, const json_t *args, json_t *re
 	LK_TRY(lk_json_set(result, "user", json_string(en.name), e));
 	LK_TRY(lk_json_set(result, "expires_at", json_string(until), e));
 	return lk_keeper_event(t, "enrolment-code-made", NULL, en.id, actor,
-		json_pack("{s:s,s:s,s:s}", "label", en.label, "name", en.name, "dns", en.dns), NULL, e);
+		json_pack("{s:s,s:s,s:s}", "label", en.label, "name", en.name, "dns", en.dns), NULL,
+		e);
 }
 
 struct lk_result
-lk_code_revoke(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+lk_code_revoke(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_enrolment_record en = LK_RECORD_INIT(enrolment);
 	int64_t n;
@@ -126,8 +129,8 @@ lk_code_revoke(struct lk_turn *t, const char *actor, const json_t *args, json_t 
 	LK_REQUIRE(found, e, LK_R_EST_NONE, "there is no enrolment %s", en.id);
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("revoked"), "state", en.state, sizeof en.state, e));
 	LK_TRY(lk_turn_put(t, &en.record, e));
-	LK_TRY(lk_certificates_revoke(t, en.device_id[0] ? en.device_id : en.id, en.id,
-		"privilegeWithdrawn", &n, e));
+	LK_TRY(lk_certificates_revoke(
+		t, en.device_id[0] ? en.device_id : en.id, en.id, "privilegeWithdrawn", &n, e));
 	LK_TRY(lk_json_set(result, "id", json_string(en.id), e));
 	LK_TRY(lk_json_set(result, "certificates", json_integer(n), e));
 	return lk_keeper_event(t, "enrolment-revoked", NULL, en.id, actor,

@@ -30,7 +30,8 @@ open_label(struct lk_turn *t, const struct lk_web_request_body *w, const struct 
 	const struct lk_est_label *l = lk_est_label_find(&k->set.labels, w->label);
 
 	/*= Latchkey EST: plain EST is a second door, and shut by default =*/
-	LK_REQUIRE(l && k->service_ca.ca, e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open", w->label);
+	LK_REQUIRE(l && k->service_ca.ca, e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open",
+		w->label);
 	*ret = l;
 	return LK_OK;
 }
@@ -52,8 +53,8 @@ lk_plain_csrattrs(struct lk_turn *t, const struct lk_message_in *m,
 	const struct lk_est_label *label;
 
 	LK_TRY(open_label(t, w, &label, e));
-	return lk_keeper_reply(t, m, 200, LK_TYPE_CSRATTRS,
-		lk_buf_slice(&keeper_of(t)->service_ca.csrattrs), e);
+	return lk_keeper_reply(
+		t, m, 200, LK_TYPE_CSRATTRS, lk_buf_slice(&keeper_of(t)->service_ca.csrattrs), e);
 }
 
 struct lk_result
@@ -68,7 +69,8 @@ lk_plain_not_offered(struct lk_turn *t, const struct lk_message_in *m,
 
 /* --- who is there ----------------------------------------------------------------------------- */
 
-/* Addresses share their counters by hash, with a salt so that nobody can choose whom he shuts out. */
+/* Addresses share their counters by hash, with a salt so that nobody can choose whom he shuts out.
+ */
 static unsigned
 slot_of(const struct lk_keeper *k, const char *remote)
 {
@@ -93,7 +95,8 @@ check_rate(struct lk_turn *t, unsigned slot, struct lk_err *e)
 		k->wrong_codes[slot].since = lk_turn_now(t);
 		k->wrong_codes[slot].n = 0;
 	}
-	/*= Latchkey EST: ten wrong codes from one address shut it out until their minute is over =*/
+	/*= Latchkey EST: ten wrong codes from one address shut it out until their minute is over
+	 * =*/
 	LK_REQUIRE(k->wrong_codes[slot].n < WRONG_CODES, e, LK_R_EST_RATE,
 		"%d wrong codes within a minute", WRONG_CODES);
 	return LK_OK;
@@ -188,10 +191,17 @@ order(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_requ
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	LK_CLEANUP(lk_csr_freep) struct lk_csr *csr = NULL;
 	char uri[64] = "";
-	struct order o = { .issuer = &keeper_of(t)->service_ca, .of = en->id,
-		.common_name = en->name, .san_dns = en->dns, .san_uri = uri };
-	struct lk_csr_want want = { .keys = keeper_of(t)->set.key_types, .common_name = en->name,
-		.san_dns = en->dns, .san_uri = uri, .shown = shown, .renewed = renewed,
+	struct order o = { .issuer = &keeper_of(t)->service_ca,
+		.of = en->id,
+		.common_name = en->name,
+		.san_dns = en->dns,
+		.san_uri = uri };
+	struct lk_csr_want want = { .keys = keeper_of(t)->set.key_types,
+		.common_name = en->name,
+		.san_dns = en->dns,
+		.san_uri = uri,
+		.shown = shown,
+		.renewed = renewed,
 		.binding = w->binding };
 	struct lk_verified_csr verified;
 
@@ -203,7 +213,8 @@ order(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_requ
 		o.serial_number = want.serial_number = d.serial;
 	}
 	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
-	/*= Latchkey EST: a foreign subject or SAN is refused, an absent one filled from the record =*/
+	/*= Latchkey EST: a foreign subject or SAN is refused, an absent one filled from the record
+	 * =*/
 	LK_TRY(lk_csr_check(csr, &want, &verified, e));
 	o.spki = verified.spki;
 	LK_TRY(lk_est_order(t, &o, certificate_signed, en->cert_serial, e));
@@ -231,7 +242,8 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	memcpy(en.id, cert.run_id, sizeof en.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_ENROLMENT_BY_ID, &en.record, e));
 	LK_TRY(lk_keeper_event(t, "certificate-issued", NULL, en.id, "signer",
-		json_pack("{s:s,s:s,s:s}", "serial", cert.serial, "label", en.label, "name", en.name),
+		json_pack(
+			"{s:s,s:s,s:s}", "serial", cert.serial, "label", en.label, "name", en.name),
 		NULL, e));
 	LK_TRY(lk_est_print(lk_blob_slice(&cert.der), en.wraps, &text, e));
 	reply.body = lk_buf_slice(&text);
