@@ -18,6 +18,13 @@ test: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
 test-long: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
 	@tools/run-tests $(BUILD) $(BUILD):long $(ASAN):unit,vectors,fuzz-seeds
 
+# What a newcomer does, on a fresh Debian of each release; CACHE=DIR keeps the packages.
+test-fresh:
+	@tools/install-deps fresh
+	@failed=; for release in bookworm trixie; do \
+		tests/fresh/run $(CACHE:%=--cache %) $$release || test $$? = 77 || failed=1; \
+	done; test -z "$$failed"
+
 demo: deps-demo all
 	@tools/demo $(BUILD)
 
@@ -66,4 +73,4 @@ $(FUZZ)/build.ninja:
 	CC=clang meson setup $(FUZZ) $(OPTIONS) $(SANITIZE) -Dfuzzers=true \
 		-Dc_args=-fsanitize=fuzzer-no-link -Dc_link_args=-fsanitize=fuzzer-no-link
 
-.PHONY: all test test-long demo bench scenario fuzz lint doc clean deps-test deps-demo
+.PHONY: all test test-long test-fresh demo bench scenario fuzz lint doc clean deps-test deps-demo
