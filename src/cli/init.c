@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -20,7 +21,7 @@ take_port(struct lk_init_options *o, const char *port, struct lk_err *e)
 {
 	LK_REQUIRE(o->n_ports < LK_INIT_PORTS_MAX, e, LK_R_USAGE, "more than %d ports were named",
 		LK_INIT_PORTS_MAX);
-	LK_REQUIRE(port[0] && strlen(port) < 16 && !strpbrk(port, "/ ,\n"), e, LK_R_USAGE,
+	LK_REQUIRE(port[0] && strlen(port) < IFNAMSIZ && !strpbrk(port, "/ ,\n"), e, LK_R_USAGE,
 		"'%s' is no interface's name", port);
 	o->ports[o->n_ports++] = port;
 	return LK_OK;

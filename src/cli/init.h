@@ -10,7 +10,7 @@
 #include "cli/cli.h"
 #include "crypto/x509.h"
 
-#define LK_INIT_PORTS_MAX 32
+#define LK_INIT_PORTS_MAX 256 /* of the longest names: what [enforcement] ports takes */
 
 struct lk_init_options {
 	const char *name;           /* of the network */

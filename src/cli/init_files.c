@@ -6,6 +6,7 @@
 #include "cli/init.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 
 #include "base/encode.h"
 #include "base/file.h"
@@ -187,15 +188,21 @@ make_dnsmasq(const struct lk_init_options *o, struct lk_err *e)
 
 /* --- latchkeyd.conf --------------------------------------------------------------------------- */
 
-/* A long value goes on in the next line, behind a blank: a line has at most 198 bytes. */
+/* A long value goes on in the next line, behind a blank: a line has at most 198 bytes. A list is
+ * broken between its items. */
 static struct lk_result
 put(struct lk_buf *out, const char *why, const char *key, const char *value, struct lk_err *e)
 {
-	size_t n = strlen(value), piece = 120;
+	const size_t most = 120;
+	size_t n = strlen(value), piece;
+	const char *comma;
 
 	LK_TRY(lk_buf_printf(out, e, "# %s\n%s = ", why, key));
-	for (; n > piece; value += piece, n -= piece)
+	for (; n > most; value += piece, n -= piece) {
+		comma = memrchr(value, ',', most);
+		piece = comma ? (size_t)(comma - value) + 1 : most;
 		LK_TRY(lk_buf_printf(out, e, "%.*s\n\t", (int)piece, value));
+	}
 	return lk_buf_printf(out, e, "%s\n", value);
 }
 
@@ -242,7 +249,7 @@ put_keys(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *e)
 static struct lk_result
 put_enforcement(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *e)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf ports = LK_BUF_INIT(512);
+	LK_CLEANUP(lk_buf_done) struct lk_buf ports = LK_BUF_INIT(LK_INIT_PORTS_MAX * IFNAMSIZ);
 	size_t i;
 
 	if (!o->n_ports)

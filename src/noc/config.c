@@ -76,7 +76,7 @@ static const struct lk_config_key keys[] = {
 
 	BOOL(enforce, "enforcement", "enable", "no", "Enforce access on this machine's bridge."),
 	TEXT(bridge, "enforcement", "bridge", "br-dev", "The bridge of the devices."),
-	TEXT(ports, "enforcement", "ports", "", "Its device ports, separated by commas."),
+	TEXT(ports, "enforcement", "ports", "", "Its device ports, separated by commas; a * at the end stands for any characters."),
 	TEXT(router_address, "enforcement", "router_address", "fe80::1",
 		"Link-local address of the join point on the bridge."),
 	U32(join_port, "enforcement", "join_port", "8443", 1, 65535, "TCP port of the join point."),

@@ -51,7 +51,7 @@ struct lk_noc_config {
 	/* [enforcement] */
 	bool enforce;
 	char bridge[64];
-	char ports[LK_CONFIG_TEXT_MAX]; /* bridge ports, comma-separated; a trailing * stands for any */
+	char ports[LK_CONFIG_VALUE_MAX]; /* bridge ports, comma-separated; a trailing * stands for any */
 	char router_address[64];	/* link-local address of the join point */
 	uint32_t join_port;
 	char device_network[64];	/* CIDR of the devices' addresses */

@@ -321,10 +321,11 @@ on_hostapd(void *ctx, const char *port, const struct lk_hostapd_message *m)
 static bool
 is_device_port(const struct state *s, const char *name)
 {
-	char list[LK_CONFIG_TEXT_MAX], *at = list, *item;
+	const struct lk_noc_config *c = lk_noc_config_of(s->process);
+	char list[sizeof c->ports], *at = list, *item;
 	size_t n;
 
-	memcpy(list, lk_noc_config_of(s->process)->ports, sizeof list);
+	memcpy(list, c->ports, sizeof list);
 	while ((item = strsep(&at, ", "))) {
 		n = strlen(item);
 		if (n && (strcmp(item, name) == 0 || (item[n - 1] == '*' && strncmp(item, name, n - 1) == 0)))

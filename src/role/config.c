@@ -17,8 +17,7 @@
 #include "ipc/pack.h"
 
 #define FILE_MAX  (256 * 1024)
-#define VALUE_MAX 4096 /* bytes of any value */
-#define FILES_MAX 64   /* in conf.d */
+#define FILES_MAX 64 /* in conf.d */
 
 const char *const lk_config_log_levels[] = { "debug", "info", "notice", "warning", "error", NULL };
 const char *const lk_config_log_formats[] = { "text", "json", NULL };
@@ -206,7 +205,7 @@ struct reading {
 	bool continues; /* the line starts with a blank */
 	bool *seen;     /* by key */
 	char *values;
-	char text[VALUE_MAX]; /* of the last key, for the lines that continue it */
+	char text[LK_CONFIG_VALUE_MAX]; /* of the last key, for the lines that continue it */
 	bool failed;
 	struct lk_err *e;
 };
@@ -467,7 +466,7 @@ struct lk_result
 lk_config_pack(
 	const struct lk_config_spec *spec, const void *values, struct lk_buf *out, struct lk_err *e)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf value = LK_BUF_INIT(VALUE_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf value = LK_BUF_INIT(LK_CONFIG_VALUE_MAX);
 	struct lk_pack p = lk_pack_init(out, e);
 	size_t i;
 
@@ -486,7 +485,7 @@ lk_config_unpack(
 	const struct lk_config_spec *spec, struct lk_slice in, void *values, struct lk_err *e)
 {
 	struct lk_unpack u = lk_unpack_init("configuration", in, e);
-	char section[NAME_MAX_BYTES], name[NAME_MAX_BYTES], value[VALUE_MAX];
+	char section[NAME_MAX_BYTES], name[NAME_MAX_BYTES], value[LK_CONFIG_VALUE_MAX];
 	const struct lk_config_key *k;
 
 	LK_TRY(lk_config_defaults(spec, values, e));

@@ -30,7 +30,8 @@
 
 #include "base/slice.h"
 
-#define LK_CONFIG_TEXT_MAX 512
+#define LK_CONFIG_TEXT_MAX  512  /* of most texts, with the NUL */
+#define LK_CONFIG_VALUE_MAX 4096 /* of any value, with the NUL */
 
 enum lk_config_type {
 	LK_CONFIG_TYPE_TEXT,     /* char[n]: up to n - 1 bytes */

@@ -233,6 +233,59 @@ test_no_placeholder_is_left(void **ctx)
 	}
 }
 
+static struct lk_result
+init_with_ports(size_t n, struct lk_err *e)
+{
+	static char names[LK_INIT_PORTS_MAX + 1][16];
+	const char *argv[8 + 2 * LK_ARRAY_LEN(names)] = { "init", "--name", "lab.example", "--dir",
+		etc, "--state-dir", state, "--with-radius" };
+	struct lk_cli cli = { .json = true, .clock = &now.clock };
+	int argc = 8;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(names[i], sizeof names[i], "port%zu", i);
+		argv[argc++] = "--port";
+		argv[argc++] = names[i];
+	}
+	optind = 1;
+	return lk_cli_init(&cli, argc, (char **)(uintptr_t)argv, e);
+}
+
+/* Names stay whole, and no line is longer than the reader takes. */
+static void
+test_the_most_ports(void **ctx)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(65536);
+	char name[32], *rest, *line;
+	struct lk_err e = { 0 };
+	size_t i;
+
+	(void)ctx;
+	assert_true(init_with_ports(LK_INIT_PORTS_MAX, &e).ok);
+	assert_true(lk_file_read(in(etc, "latchkeyd.conf"), &text, &e).ok);
+	for (i = 0; i < LK_INIT_PORTS_MAX; i++) {
+		snprintf(name, sizeof name, "port%zu%c", i, i + 1 < LK_INIT_PORTS_MAX ? ',' : '\n');
+		assert_non_null(strstr(lk_buf_str(&text), name));
+		snprintf(name, sizeof name, "hostapd/port%zu.conf", i);
+		assert_int_equal(access(in(etc, name), F_OK), 0);
+	}
+	rest = (char *)text.p;
+	while ((line = strsep(&rest, "\n")))
+		assert_true(strlen(line) <= 198);
+}
+
+static void
+test_too_many_ports_are_refused(void **ctx)
+{
+	struct lk_err e = { 0 };
+
+	(void)ctx;
+	assert_false(init_with_ports(LK_INIT_PORTS_MAX + 1, &e).ok);
+	assert_int_equal(e.reason, LK_R_USAGE);
+	assert_int_equal(access(etc, F_OK), -1);
+}
+
 static void
 test_an_unknown_placeholder_is_refused(void **ctx)
 {
@@ -261,6 +314,8 @@ main(void)
 		TEST(test_a_foreign_file_is_not_overwritten),
 		TEST(test_an_interrupted_run_is_started_anew),
 		TEST(test_no_placeholder_is_left),
+		TEST(test_the_most_ports),
+		TEST(test_too_many_ports_are_refused),
 		TEST(test_an_unknown_placeholder_is_refused),
 	};
 

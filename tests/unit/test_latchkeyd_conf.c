@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * latchkeyd's configuration table: its defaults are in range, and the manual has
- * the option list that the table prints, word for word.
+ * latchkeyd's configuration table: its defaults are in range, the manual has the
+ * option list that the table prints, word for word, and what latchkey init writes
+ * for the most ports is read and reaches each role.
  */
 #include "noc/config.h"
 
@@ -10,8 +11,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ftw.h>
+#include <stdlib.h>
 
 #include "base/file.h"
+#include "cli/init.h"
 
 static void
 test_defaults_are_in_range(void **ctx)
@@ -36,12 +40,91 @@ test_the_manual_has_every_option(void **ctx)
 	assert_non_null(strstr(lk_buf_str(&manual), lk_buf_str(&options)));
 }
 
+static int
+drop(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static int
+make_folder(void **ctx)
+{
+	static char dir[] = "/tmp/lk-conf-XXXXXX";
+
+	*ctx = mkdtemp(dir);
+	return *ctx ? 0 : -1;
+}
+
+static int
+drop_folder(void **ctx)
+{
+	return nftw(*ctx, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void
+test_the_most_ports_with_the_longest_names(void **ctx)
+{
+	static struct lk_noc_config c, role;
+	LK_CLEANUP(lk_buf_done) struct lk_buf want = LK_BUF_INIT(LK_CONFIG_VALUE_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
+	struct lk_init_options o = { .name = "lab",
+		.dir = *ctx,
+		.state_dir = *ctx,
+		.key_store = "file:",
+		.registrar_name = "registrar.lab",
+		.bridge = "br-dev",
+		.device_network = "10.77.0.0/24" };
+	char names[LK_INIT_PORTS_MAX][16], path[PATH_MAX];
+	struct lk_err e = { 0 };
+
+	for (; o.n_ports < LK_INIT_PORTS_MAX; o.n_ports++) {
+		snprintf(names[o.n_ports], sizeof names[0], "interface-%05zu", o.n_ports);
+		o.ports[o.n_ports] = names[o.n_ports];
+		assert_true(lk_buf_printf(&want, &e, "%s%s", o.n_ports ? "," : "", names[o.n_ports])
+				    .ok);
+	}
+	assert_true(lk_init_make_files(&o, &e).ok);
+	assert_true(lk_path_join(*ctx, "latchkeyd.conf", path, sizeof path, &e).ok);
+	assert_true(lk_config_defaults(&lk_noc_config_spec, &c, &e).ok);
+	assert_true(lk_config_read(&lk_noc_config_spec, path, &c, &e).ok);
+	assert_string_equal(c.ports, lk_buf_str(&want));
+	assert_int_equal(strlen(c.ports), sizeof c.ports - 1); /* one more would not fit */
+	assert_true(lk_config_pack(&lk_noc_config_spec, &c, &packed, &e).ok);
+	assert_true(lk_config_unpack(&lk_noc_config_spec, lk_buf_slice(&packed), &role, &e).ok);
+	assert_string_equal(role.ports, c.ports);
+}
+
+static void
+test_one_port_more_is_refused(void **ctx)
+{
+	static struct lk_noc_config c, before;
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(8192);
+	struct lk_err e = { 0 };
+	size_t i;
+
+	(void)ctx;
+	assert_true(lk_config_defaults(&lk_noc_config_spec, &c, &e).ok);
+	before = c;
+	assert_true(lk_buf_append_str(&text, "[enforcement]\nports = ", &e).ok);
+	for (i = 0; i <= LK_INIT_PORTS_MAX; i++)
+		assert_true(lk_buf_printf(&text, &e, "interface-%05zu,\n\t", i).ok);
+	assert_false(lk_config_parse(&lk_noc_config_spec, "f", lk_buf_slice(&text), &c, &e).ok);
+	assert_int_equal(e.reason, LK_R_CONFIG_VALUE);
+	assert_memory_equal(&c, &before, sizeof c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_in_range),
 		cmocka_unit_test(test_the_manual_has_every_option),
+		cmocka_unit_test_setup_teardown(
+			test_the_most_ports_with_the_longest_names, make_folder, drop_folder),
+		cmocka_unit_test(test_one_port_more_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
