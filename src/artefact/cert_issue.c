@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Certificates made from their profile's row. They are written by artefact/der.h
+ * Certificates made from their profile's row. They are written by crypto/der.h
  * and signed by lk_key_sign(): an LDevID costs its signature and little more,
  * since nothing is decoded on the way.
  */

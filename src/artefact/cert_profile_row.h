@@ -6,7 +6,7 @@
 #pragma once
 
 #include "artefact/cert_profile.h"
-#include "artefact/der.h"
+#include "crypto/der.h"
 
 #define LK_ROW_NOT_CA   (-1)
 #define LK_ROW_NEVER    (-1)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "artefact/der.h"
+#include "crypto/der.h"
 
 /* A certs-only SignedData around a DER certificate, which is not looked at. Appends to out. */
 LK_RESULT lk_certs_only_write(struct lk_slice cert, struct lk_buf *out, struct lk_err *e);

@@ -13,7 +13,7 @@
  */
 #pragma once
 
-#include "artefact/der.h"
+#include "crypto/der.h"
 #include "crypto/x509.h"
 
 #define LK_CRL_MAX (8 * 1024 * 1024) /* octets: 100,000 entries take 5 MiB */

@@ -18,7 +18,7 @@
  */
 #pragma once
 
-#include "artefact/der.h"
+#include "crypto/der.h"
 #include "crypto/x509.h"
 
 #define LK_CSRATTRS_MAX 4096 /* octets of the DER */

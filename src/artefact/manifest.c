@@ -12,7 +12,7 @@
 #define ANCHORS    "trust-anchors"
 #define CLOCK_SKEW LK_VOUCHER_CLOCK_SKEW
 
-/* What must stand in the signer's extKeyUsage; see artefact/oid.h. */
+/* What must stand in the signer's extKeyUsage; see crypto/oid.h. */
 #define OID_KP_MANIFEST "2.25.108185145276060811385741955779230067267.2"
 
 #define LEAF(field, name, type) \

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "artefact/der.h"
+#include "crypto/der.h"
 #include "crypto/x509.h"
 
 #define LK_NAMES_MAX 8 /* attributes of a subject */

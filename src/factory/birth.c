@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "artefact/der.h"
+#include "crypto/der.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "crypto/digest.h"
@@ -132,7 +132,8 @@ require_no_key(const char *uri, struct lk_err *e)
 	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
 	struct lk_err why = { .reason = LK_R_NONE };
 
-	LK_REQUIRE(!lk_key_load(uri, &key, &why).ok, e, LK_R_KEY_EXISTS, "there is a key at %s", uri);
+	LK_REQUIRE(
+		!lk_key_load(uri, &key, &why).ok, e, LK_R_KEY_EXISTS, "there is a key at %s", uri);
 	LK_REQUIRE(why.reason == LK_R_FILE_MISSING || why.reason == LK_R_KEY_MISSING, e, why.reason,
 		"%s", why.msg);
 	return LK_OK;
@@ -170,10 +171,14 @@ issue(const struct lk_nursery *n, const struct lk_birth *b, const struct lk_key 
 {
 	const struct lk_factory_leaves *f = &n->factory->leaf;
 	/*= PRE-1: the IDevID has the device's serial number, its MASA and its MUD URL =*/
-	struct lk_cert_spec spec = { .profile = LK_PROFILE_IDEVID, .not_before = now,
+	struct lk_cert_spec spec = { .profile = LK_PROFILE_IDEVID,
+		.not_before = now,
 		.not_after = lk_cert_profile_end(LK_PROFILE_IDEVID, now),
-		.organization = f->manufacturer, .common_name = b->model, .serial_number = b->serial,
-		.masa_url = f->masa_url, .mud_url = b->mud_url };
+		.organization = f->manufacturer,
+		.common_name = b->model,
+		.serial_number = b->serial,
+		.masa_url = f->masa_url,
+		.mud_url = b->mud_url };
 
 	return lk_factory_issue(&spec, key, n->factory->root.v[0], n->root_key, n->random, ret, e);
 }

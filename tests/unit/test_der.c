@@ -5,7 +5,7 @@
  */
 #include "test.h"
 
-#include "artefact/der.h"
+#include "crypto/der.h"
 
 #define REASON LK_R_CSR_SYNTAX
 

@@ -5,7 +5,7 @@
  */
 #include "test.h"
 
-#include "artefact/oid.h"
+#include "crypto/oid.h"
 #include "crypto/ossl.h"
 
 static void

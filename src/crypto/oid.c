@@ -2,7 +2,7 @@
  *
  * The table of object identifiers.
  */
-#include "artefact/oid.h"
+#include "crypto/oid.h"
 
 #include <stdio.h>
 

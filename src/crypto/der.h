@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * DER (ITU-T X.690) read and written, for the few structures that OpenSSL decodes
- * slowly or not at all: certification requests, CSR attributes, revocation lists,
- * and the certificates that we issue. Only what DER allows is read: minimal
+ * slowly or not at all: the outside of CMS, certification requests, CSR attributes,
+ * revocation lists, and the certificates that we issue. Only what DER allows is read: minimal
  * definite lengths of at most four octets, tags of one octet.
  *
  * The reader takes one element after the other off the front of `left`; every get
@@ -18,7 +18,7 @@
  */
 #pragma once
 
-#include "artefact/oid.h"
+#include "crypto/oid.h"
 #include "base/time.h"
 
 enum lk_der_tag {

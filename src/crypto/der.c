@@ -2,7 +2,7 @@
  *
  * The DER reader and writer.
  */
-#include "artefact/der.h"
+#include "crypto/der.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -44,9 +44,10 @@
 	/* RFC 2985 5.4: attributes of requests */                                         \
 	X(CHALLENGE_PASSWORD, "challengePassword", "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07") \
 	X(EXTENSION_REQUEST, "extensionRequest", "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e")   \
-	/* RFC 5652 4, 5.1 */                                                              \
+	/* RFC 5652 4, 5.1, 6 */                                                           \
 	X(DATA, "data", "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01")                            \
 	X(SIGNED_DATA, "signedData", "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02")               \
+	X(ENVELOPED_DATA, "envelopedData", "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03")         \
 	/* RFC 5480 2.1.1, RFC 8410 3, RFC 8017 C, RFC 5758 3.2: keys and signatures */    \
 	X(EC_PUBLIC_KEY, "ecPublicKey", "\x2a\x86\x48\xce\x3d\x02\x01")                    \
 	X(SECP256R1, "secp256r1", "\x2a\x86\x48\xce\x3d\x03\x01\x07")                      \
