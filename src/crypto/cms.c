@@ -7,11 +7,14 @@
 
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "crypto/der.h"
 #include "crypto/ossl.h"
 
 #define OID_ANIMA_JSON_VOUCHER "1.2.840.113549.1.9.16.1.40" /* RFC 8366 8.5 */
 #define OID_SZTP_JSON          "1.2.840.113549.1.9.16.1.43" /* RFC 8572 9.6 */
+#define CERTIFICATES           3                            /* place in SignedData, RFC 5652 5.1 */
 
 static const char *const type_oids[LK_CMS_TYPE_COUNT] = {
 	[LK_CMS_DATA] = "1.2.840.113549.1.7.1",
@@ -86,19 +89,79 @@ read_signer(struct lk_cms *c, struct lk_err *e)
 	return LK_OK;
 }
 
-static struct lk_result
-read_certs(struct lk_cms *c, struct lk_err *e)
+/* Whether two elements stand as DER wants those of a SET OF (X.690 11.6). */
+static bool
+in_order(struct lk_slice a, struct lk_slice b)
 {
-	LK_CLEANUP(lk_x509_stackp) STACK_OF(X509) *stack = CMS_get1_certs(c->info);
-	int i;
+	size_t n = a.n < b.n ? a.n : b.n;
+	int diff = n ? memcmp(a.p, b.p, n) : 0; /* lint: memcmp: certificates are public */
 
-	for (i = 0; i < sk_X509_num(stack); i++) {
+	return diff < 0 || (diff == 0 && a.n <= b.n);
+}
+
+/* CertificateSet of X.509 certificates; other choices are nothing that a voucher has. */
+static struct lk_result
+read_certs(struct lk_der *in, struct lk_certs *certs, struct lk_err *e)
+{
+	struct lk_slice last = { .n = 0 }, der;
+
+	while (!lk_der_at_end(in)) {
 		LK_CLEANUP(lk_cert_freep) struct lk_cert *cert = NULL;
 
-		LK_TRY(lk_cert_from_x509(sk_X509_value(stack, i), &cert, e));
-		LK_TRY(lk_certs_add(&c->certs, cert, e));
+		LK_TRY(lk_der_get_any(in, &der, e));
+		LK_REQUIRE(in_order(last, der), e, LK_R_CMS_SYNTAX,
+			"the certificates are not in the order of DER");
+		LK_TRY(lk_cert_parse(der, &cert, e));
+		LK_TRY(lk_certs_add(certs, cert, e));
+		last = der;
 	}
 	return LK_OK;
+}
+
+/* OpenSSL decodes each enclosed certificate and its key anew, which costs more than the
+ * signature. Here they are read by lk_cert_parse(), which remembers, and OpenSSL gets the same
+ * SignedData without them: neither the signature nor the signed attributes cover them. */
+static struct lk_result
+take_certs(struct lk_slice der, struct lk_certs *certs, struct lk_buf *rest, struct lk_err *e)
+{
+	struct lk_der in = { der, "the CMS object", LK_R_CMS_SYNTAX };
+	struct lk_der info, outer, signed_data, set;
+	struct lk_der_writer w = lk_der_to(rest);
+	struct lk_slice type, element;
+	char text[LK_OID_TEXT_MAX];
+	unsigned i;
+
+	LK_TRY(lk_der_enter(&in, LK_DER_SEQUENCE, &info, e));
+	LK_REQUIRE(lk_der_at_end(&in), e, LK_R_CMS_SYNTAX, "%zu bytes follow the CMS object",
+		in.left.n);
+	LK_TRY(lk_der_get(&info, LK_DER_OID, &type, e));
+	lk_oid_text(type, text);
+	/*= RFC8366 5.4: the voucher artifact is a CMS SignedData =*/
+	LK_REQUIRE(lk_oid_find(type) == LK_ID_SIGNED_DATA, e, LK_R_CMS_TYPE,
+		"contentType is %s, want signedData", text);
+	LK_TRY(lk_der_enter(&info, LK_DER_EXPLICIT + 0, &outer, e));
+	LK_TRY(lk_der_end(&info, e));
+	LK_TRY(lk_der_enter(&outer, LK_DER_SEQUENCE, &signed_data, e));
+	LK_TRY(lk_der_end(&outer, e));
+	lk_der_open(&w, LK_DER_SEQUENCE);
+	lk_der_oid(&w, LK_ID_SIGNED_DATA);
+	lk_der_open(&w, LK_DER_EXPLICIT + 0);
+	lk_der_open(&w, LK_DER_SEQUENCE);
+	for (i = 0; !lk_der_at_end(&signed_data); i++) {
+		if (lk_der_next_is(&signed_data, LK_DER_EXPLICIT + 0)) {
+			LK_REQUIRE(i == CERTIFICATES, e, LK_R_CMS_SYNTAX,
+				"certificates where %s has none", in.what);
+			LK_TRY(lk_der_enter(&signed_data, LK_DER_EXPLICIT + 0, &set, e));
+			LK_TRY(read_certs(&set, certs, e));
+			continue;
+		}
+		LK_TRY(lk_der_get_any(&signed_data, &element, e));
+		lk_der_raw(&w, element);
+	}
+	lk_der_close(&w);
+	lk_der_close(&w);
+	lk_der_close(&w);
+	return lk_der_finish(&w, e);
 }
 
 /* OpenSSL reads BER; a second spelling of the same object is refused here. */
@@ -118,27 +181,23 @@ struct lk_result
 lk_cms_parse(struct lk_slice der, struct lk_cms **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_cms_freep) struct lk_cms *c = calloc(1, sizeof *c);
+	LK_CLEANUP(lk_buf_done) struct lk_buf rest = LK_BUF_INIT(LK_CMS_MAX);
 	ASN1_OCTET_STRING **body;
-	const uint8_t *p = der.p;
+	const uint8_t *p;
 
 	LK_REQUIRE(c, e, LK_R_NOMEM, "no memory for a CMS object");
 	LK_REQUIRE(der.n > 0 && der.n <= LK_CMS_MAX, e, LK_R_TOO_LARGE,
 		"a CMS object of %zu bytes, 1 to %d are taken", der.n, LK_CMS_MAX);
-	c->info = d2i_CMS_ContentInfo(NULL, &p, (long)der.n);
+	LK_TRY(take_certs(der, &c->certs, &rest, e));
+	p = rest.p;
+	c->info = d2i_CMS_ContentInfo(NULL, &p, (long)rest.n);
 	LK_OSSL(c->info, e, LK_R_CMS_SYNTAX, "not a CMS ContentInfo");
-	LK_REQUIRE(p == der.p + der.n, e, LK_R_CMS_SYNTAX, "%zu bytes follow the CMS object",
-		(size_t)(der.p + der.n - p));
-	/*= RFC8366 5.4: the voucher artifact is a CMS SignedData =*/
-	LK_REQUIRE(OBJ_obj2nid(CMS_get0_type(c->info)) == NID_pkcs7_signed, e, LK_R_CMS_TYPE,
-		"contentType is %s, want signedData",
-		OBJ_nid2sn(OBJ_obj2nid(CMS_get0_type(c->info))));
 	LK_TRY(read_type(c, e));
 	body = CMS_get0_content(c->info);
 	LK_REQUIRE(body && *body, e, LK_R_CMS_SYNTAX, "the content is not enclosed");
 	c->body = *body;
-	LK_TRY(read_certs(c, e));
 	LK_TRY(read_signer(c, e));
-	LK_TRY(check_der(c->info, der, e));
+	LK_TRY(check_der(c->info, lk_buf_slice(&rest), e));
 	ERR_clear_error();
 	*ret = LK_TAKE(c);
 	return LK_OK;

@@ -30,13 +30,17 @@ struct lk_cert; /* opaque, immutable, reference counted */
 
 /* One DER certificate and nothing behind it. Caller frees. */
 LK_RESULT lk_cert_parse(struct lk_slice der, struct lk_cert **ret, struct lk_err *e);
+/* For a process of one thread that meets the same certificates again: lk_cert_parse() keeps the n
+ * (some KiB each) that it decoded last and gives them out by their bytes. 0, as at the start, keeps
+ * none. */
+LK_RESULT lk_cert_remember(size_t n, struct lk_err *e);
 /* Takes a reference on an X509 that OpenSSL owns. Caller frees. */
 LK_RESULT lk_cert_from_x509(X509 *x, struct lk_cert **ret, struct lk_err *e);
 struct lk_cert *lk_cert_ref(struct lk_cert *c);
 struct lk_cert *lk_cert_free(struct lk_cert *c);
 LK_DEFINE_CLEANUP(struct lk_cert *, lk_cert_free);
 
-X509 *lk_cert_x509(const struct lk_cert *c); /* borrowed */
+X509 *lk_cert_x509(const struct lk_cert *c);           /* borrowed */
 struct lk_slice lk_cert_der(const struct lk_cert *c);  /* borrowed, as received */
 struct lk_slice lk_cert_spki(const struct lk_cert *c); /* DER SubjectPublicKeyInfo; borrowed */
 /* Borrowed: subjectKeyIdentifier's octets; n is 0 when absent. */
@@ -112,5 +116,5 @@ LK_RESULT lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert
 
 /* leaf, its issuer among `from`, that one's issuer, and so on as far as it goes: by names and key
  * identifiers, nothing is verified. Caller releases ret. */
-LK_RESULT lk_chain_order(struct lk_cert *leaf, const struct lk_certs *from, struct lk_certs *ret,
-	struct lk_err *e);
+LK_RESULT lk_chain_order(
+	struct lk_cert *leaf, const struct lk_certs *from, struct lk_certs *ret, struct lk_err *e);

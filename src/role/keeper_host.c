@@ -8,8 +8,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "crypto/x509.h"
 
-#define TICK_MS 250
+#define TICK_MS          250
+#define CERTS_REMEMBERED 1024 /* each comes several times in a run */
 
 /* A turn knows a process by one number; a process that was started anew has another. */
 #define INDEX_BITS 8
@@ -140,6 +142,7 @@ lk_keeper_host_start(
 	h->work = *work;
 	LK_TRY(lk_path_join(h->process->state_dir, "checkpoint", set.copy, sizeof set.copy, e));
 	LK_TRY(lk_checkpointer_start(&h->checkpointer, &set, work->turn, e));
+	LK_TRY(lk_cert_remember(CERTS_REMEMBERED, e));
 	LK_TRY(lk_timer_new(h->process->loop, ticked, h, &h->timer, e));
 	lk_timer_at(h->timer, lk_loop_now_ms(h->process->loop) + TICK_MS);
 	return LK_OK;

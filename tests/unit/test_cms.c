@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include "crypto/cms.h"
+#include "crypto/der.h"
 #include "pki.h"
 
 static struct pki_cast cast;
@@ -104,6 +105,71 @@ test_not_enclosed(void **state)
 	assert_true(lk_cms_verify(c, pki_cert(&cast.masa), &e).ok);
 }
 
+/* The MASA's object with its two certificates as they are, exchanged, or a second time. */
+enum certs_are { AS_THEY_ARE, EXCHANGED, TWICE };
+
+static void
+write_with_certs(struct lk_slice der, enum certs_are how, struct lk_buf *out)
+{
+	struct lk_der in = { der, "it", LK_R_CMS_SYNTAX }, info, outer, signed_data, set;
+	struct lk_der_writer w = lk_der_to(out);
+	struct lk_slice first, second, element;
+	struct lk_err e;
+	int times;
+
+	assert_true(lk_der_enter(&in, LK_DER_SEQUENCE, &info, &e).ok);
+	assert_true(lk_der_get(&info, LK_DER_OID, &element, &e).ok);
+	assert_true(lk_der_enter(&info, LK_DER_EXPLICIT, &outer, &e).ok);
+	assert_true(lk_der_enter(&outer, LK_DER_SEQUENCE, &signed_data, &e).ok);
+	lk_der_open(&w, LK_DER_SEQUENCE);
+	lk_der_oid(&w, LK_ID_SIGNED_DATA);
+	lk_der_open(&w, LK_DER_EXPLICIT);
+	lk_der_open(&w, LK_DER_SEQUENCE);
+	while (!lk_der_next_is(&signed_data, LK_DER_EXPLICIT)) {
+		assert_true(lk_der_get_any(&signed_data, &element, &e).ok);
+		lk_der_raw(&w, element);
+	}
+	assert_true(lk_der_enter(&signed_data, LK_DER_EXPLICIT, &set, &e).ok);
+	assert_true(lk_der_get_any(&set, &first, &e).ok);
+	assert_true(lk_der_get_any(&set, &second, &e).ok);
+	assert_true(lk_der_at_end(&set));
+	for (times = how == TWICE ? 2 : 1; times; times--) {
+		lk_der_open(&w, LK_DER_EXPLICIT);
+		lk_der_raw(&w, how == EXCHANGED ? second : first);
+		lk_der_raw(&w, how == EXCHANGED ? first : second);
+		lk_der_close(&w);
+	}
+	lk_der_raw(&w, signed_data.left);
+	lk_der_close(&w);
+	lk_der_close(&w);
+	lk_der_close(&w);
+	assert_true(lk_der_finish(&w, &e).ok);
+}
+
+static void
+test_certs_in_their_place(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
+	enum certs_are how;
+
+	(void)state;
+	pki_cms_sign(&(struct pki_cms){ .text = "text", .signer = &cast.masa }, &der);
+	for (how = AS_THEY_ARE; how <= TWICE; how++) {
+		LK_CLEANUP(lk_buf_done) struct lk_buf changed = LK_BUF_INIT(LK_CMS_MAX);
+		LK_CLEANUP(lk_cms_freep) struct lk_cms *c = NULL;
+		struct lk_err e;
+
+		write_with_certs(lk_buf_slice(&der), how, &changed);
+		if (how == AS_THEY_ARE) {
+			assert_true(lk_cms_parse(lk_buf_slice(&changed), &c, &e).ok);
+			continue;
+		}
+		/*= RFC8366 5.4: the CMS structure is encoded in DER =*/
+		assert_refused(lk_cms_parse(lk_buf_slice(&changed), &c, &e), e, LK_R_CMS_SYNTAX);
+		assert_null(c);
+	}
+}
+
 static void
 test_sign(void **state)
 {
@@ -166,6 +232,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_another_key),
 		cmocka_unit_test(test_not_enclosed),
+		cmocka_unit_test(test_certs_in_their_place),
 		cmocka_unit_test(test_sign),
 		cmocka_unit_test(test_sign_refuses),
 	};

@@ -32,6 +32,54 @@ test_parse(void **state)
 	assert_null(c);
 }
 
+/* BER's other spellings of a certificate are not a certificate: here a longer outer length. */
+static void
+test_parse_wants_der(void **state)
+{
+	const struct lk_slice der = lk_cert_der(pki_cert(&cast.device));
+	LK_CLEANUP(lk_buf_done) struct lk_buf ber = LK_BUF_INIT(LK_CERT_DER_MAX);
+	struct lk_cert *c = NULL;
+	struct lk_err e;
+
+	(void)state;
+	assert_int_equal(der.p[1], 0x82);
+	assert_true(lk_buf_append(&ber, LK_SLICE_LIT("\x30\x83\0"), &e).ok);
+	assert_true(lk_buf_append(&ber, lk_slice(der.p + 2, der.n - 2), &e).ok);
+	assert_refused(lk_cert_parse(lk_buf_slice(&ber), &c, &e), e, LK_R_CERT_SYNTAX);
+	assert_null(c);
+}
+
+/* One place: the certificate that came last, by all its bytes. */
+static void
+test_remember(void **state)
+{
+	struct lk_slice der = lk_cert_der(pki_cert(&cast.device));
+	LK_CLEANUP(lk_buf_done) struct lk_buf copy = LK_BUF_INIT(LK_CERT_DER_MAX);
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *first = NULL, *again = NULL, *other = NULL;
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *changed = NULL, *late = NULL;
+	struct lk_err e;
+
+	(void)state;
+	assert_true(lk_cert_remember(1, &e).ok);
+	assert_true(lk_cert_parse(der, &first, &e).ok);
+	assert_true(lk_cert_parse(der, &again, &e).ok);
+	assert_ptr_equal(first, again);
+	/* the version's octet, far from the end */
+	assert_true(lk_buf_append(&copy, der, &e).ok);
+	assert_int_equal(copy.p[12], 2);
+	copy.p[12] = 1;
+	assert_true(lk_cert_parse(lk_buf_slice(&copy), &changed, &e).ok);
+	assert_ptr_not_equal(first, changed);
+	assert_false(lk_cert_eq(first, changed));
+	assert_true(lk_cert_parse(lk_cert_der(pki_cert(&cast.vendor)), &other, &e).ok);
+	assert_true(lk_cert_eq(other, pki_cert(&cast.vendor)));
+	assert_true(lk_cert_remember(0, &e).ok);
+	/* What was given out outlives what is remembered. */
+	assert_true(lk_cert_eq(first, pki_cert(&cast.device)));
+	assert_true(lk_cert_parse(der, &late, &e).ok);
+	assert_ptr_not_equal(first, late);
+}
+
 static void
 test_fields(void **state)
 {
@@ -250,6 +298,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_parse_wants_der),
+		cmocka_unit_test(test_remember),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_url),
 		cmocka_unit_test(test_url_refusals),
