@@ -6,16 +6,12 @@
  */
 #include "noc/config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <ftw.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 #include "cli/init.h"
+#include "test.h"
 
 static void
 test_defaults_are_in_range(void **ctx)
@@ -116,6 +112,33 @@ test_one_port_more_is_refused(void **ctx)
 	assert_memory_equal(&c, &before, sizeof c);
 }
 
+/* Which private networks the courier may enter is a list; one bad item spoils it. */
+static void
+test_egress_list(void **ctx)
+{
+	static const struct lk_noc_config good = { .egress_allow = "192.0.2.0/24, 2001:db8::/32," };
+	static const struct lk_noc_config bad = { .egress_allow = "192.0.2.0/24, everything" };
+	struct lk_egress egress = { .n_allow = 0 };
+	struct lk_err e = { 0 };
+
+	(void)ctx;
+	assert_true(lk_noc_egress(&good, &egress, &e).ok);
+	assert_int_equal(egress.n_allow, 2);
+	assert_refused(lk_noc_egress(&bad, &egress, &e), e, LK_R_EGRESS_CIDR);
+}
+
+static void
+test_pki_path(void **ctx)
+{
+	static const struct lk_noc_config c = { .pki_dir = "/etc/latchkey/pki" };
+	char path[PATH_MAX];
+	struct lk_err e = { 0 };
+
+	(void)ctx;
+	assert_true(lk_noc_pki_path(&c, "root.pem", path, &e).ok);
+	assert_string_equal(path, "/etc/latchkey/pki/root.pem");
+}
+
 int
 main(void)
 {
@@ -125,6 +148,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			test_the_most_ports_with_the_longest_names, make_folder, drop_folder),
 		cmocka_unit_test(test_one_port_more_is_refused),
+		cmocka_unit_test(test_egress_list),
+		cmocka_unit_test(test_pki_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
