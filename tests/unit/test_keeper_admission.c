@@ -108,8 +108,7 @@ test_device_of_the_inventory(void **state)
 	site_done(&s);
 }
 
-/*= SEC-03: the asserted identity is verified; a serial number under another key is another device
- * =*/
+/*= SEC-03: the asserted identity is verified; a serial number under another key is another device =*/
 static void
 test_serial_number_with_another_key(void **state)
 {

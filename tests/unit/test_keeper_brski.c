@@ -324,8 +324,7 @@ expect_url(const char *idevid_says, const char *override, const char *want)
 	site_done(&s);
 }
 
-/*= RFC8995 2.3.2: without a slash the URL is an authority: https and /.well-known/brski are assumed
- * =*/
+/*= RFC8995 2.3.2: without a slash the URL is an authority: https and /.well-known/brski are assumed =*/
 static void
 test_masa_url_of_the_idevid(void **state)
 {
