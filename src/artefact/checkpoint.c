@@ -63,5 +63,5 @@ lk_checkpoint_build(const struct lk_checkpoint *c, const struct lk_key *key,
 	all.present = (UINT32_C(1) << LK_ARRAY_LEN(fields)) - 1;
 	LK_TRY(lk_json_write(&table, &all, &obj, e));
 	LK_TRY(lk_json_print_yang(obj, ROOT, &text, e));
-	return lk_cms_sign(LK_CMS_DATA, lk_buf_slice(&text), key, certs, out, e);
+	return lk_cms_sign(LK_CMS_DATA, lk_buf_slice(&text), c->at, key, certs, out, e);
 }

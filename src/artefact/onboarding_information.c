@@ -333,7 +333,8 @@ lk_onboarding_build(const struct lk_onboarding_leaves *leaf, const struct lk_key
 	LK_TRY(lk_json_print_yang(inner, OWN_ROOT, &conveyed.configuration, e));
 	LK_TRY(lk_json_write(&conveyed_table, &conveyed, &outer, e));
 	LK_TRY(lk_json_print_yang(outer, SZTP_ROOT, &text, e));
-	return lk_cms_sign(LK_CMS_SZTP_JSON, lk_buf_slice(&text), key, certs, out, e);
+	return lk_cms_sign(
+		LK_CMS_SZTP_JSON, lk_buf_slice(&text), leaf->issued_on, key, certs, out, e);
 }
 
 static struct lk_result

@@ -375,8 +375,9 @@ lk_pledge_request_build(const struct lk_voucher_request_leaves *leaf,
 	assert(has(leaf, LK_REQUEST_NONCE) && has(leaf, LK_REQUEST_ASSERTION) &&
 		has(leaf, LK_REQUEST_PROXIMITY_REGISTRAR_CERT));
 	LK_TRY(write_text(leaf, &text, e));
-	return lk_cms_sign(
-		LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), idevid_key, certs, out, e);
+	/* A pledge that does not know the time has no created-on, and signs at the epoch. */
+	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), leaf->created_on,
+		idevid_key, certs, out, e);
 }
 
 struct lk_result
@@ -395,7 +396,8 @@ lk_registrar_request_build(const struct lk_voucher_request_leaves *leaf, const s
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_REGISTRAR_REQUEST_MAX);
 
 	LK_TRY(lk_registrar_request_text(leaf, &text, e));
-	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), key, certs, out, e);
+	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), leaf->created_on, key, certs,
+		out, e);
 }
 
 struct lk_result

@@ -279,8 +279,18 @@ lk_cms_verify(const struct lk_cms *c, const struct lk_cert *signer, struct lk_er
 	return LK_OK;
 }
 
+/* Else OpenSSL writes one by the machine's clock. */
+static bool
+add_signing_time(CMS_SignerInfo *si, int64_t now)
+{
+	LK_CLEANUP(ASN1_TIME_freep) ASN1_TIME *t = ASN1_TIME_set(NULL, now);
+
+	/*= RFC5652 11.3: signingTime is UTCTime until 2049, GeneralizedTime from 2050 on =*/
+	return t && CMS_signed_add1_attr_by_NID(si, NID_pkcs9_signingTime, t->type, t, -1) == 1;
+}
+
 struct lk_result
-lk_cms_sign(enum lk_cms_type type, struct lk_slice content, const struct lk_key *key,
+lk_cms_sign(enum lk_cms_type type, struct lk_slice content, int64_t now, const struct lk_key *key,
 	const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e)
 {
 	const unsigned flags = CMS_BINARY | CMS_NOSMIMECAP | CMS_PARTIAL;
@@ -288,6 +298,7 @@ lk_cms_sign(enum lk_cms_type type, struct lk_slice content, const struct lk_key 
 	LK_CLEANUP(CMS_ContentInfo_freep) CMS_ContentInfo *info = NULL;
 	LK_CLEANUP(ASN1_OBJECT_freep) ASN1_OBJECT *oid = OBJ_txt2obj(type_oids[type], 1);
 	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
+	CMS_SignerInfo *si;
 	size_t i;
 	int n;
 
@@ -296,9 +307,10 @@ lk_cms_sign(enum lk_cms_type type, struct lk_slice content, const struct lk_key 
 	info = CMS_sign(NULL, NULL, NULL, data, flags);
 	LK_OSSL(info && CMS_set1_eContentType(info, oid), e, LK_R_CRYPTO_LIBRARY,
 		"a CMS object cannot be begun");
-	LK_OSSL(CMS_add1_signer(
-			info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags),
-		e, LK_R_KEY_MISMATCH, "the signer's certificate and key cannot be used");
+	si = CMS_add1_signer(
+		info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags);
+	LK_OSSL(si, e, LK_R_KEY_MISMATCH, "the signer's certificate and key cannot be used");
+	LK_OSSL(add_signing_time(si, now), e, LK_R_CRYPTO_LIBRARY, "no time to sign at");
 	for (i = 1; i < certs->n; i++)
 		LK_OSSL(CMS_add1_cert(info, lk_cert_x509(certs->v[i])), e, LK_R_CRYPTO_LIBRARY,
 			"a certificate cannot be enclosed");

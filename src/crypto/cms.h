@@ -38,6 +38,8 @@ bool lk_cms_names_signer(const struct lk_cms *c, const struct lk_cert *cert);
 /* Whether `signer`'s key made the signature over the content. Says nothing about trust in it. */
 LK_RESULT lk_cms_verify(const struct lk_cms *c, const struct lk_cert *signer, struct lk_err *e);
 
-/* Signs content; encloses `certs` (the signer's own first). Appends DER to out. */
-LK_RESULT lk_cms_sign(enum lk_cms_type type, struct lk_slice content, const struct lk_key *key,
-	const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e);
+/* Signs content at `now` (Unix seconds; signingTime of RFC 5652 11.3, which nobody here believes);
+ * encloses `certs` (the signer's own first). Appends DER to out. */
+LK_RESULT lk_cms_sign(enum lk_cms_type type, struct lk_slice content, int64_t now,
+	const struct lk_key *key, const struct lk_certs *certs, struct lk_buf *out,
+	struct lk_err *e);

@@ -52,7 +52,7 @@ read_text(struct lk_slice text)
 	const struct signed_text_key *k = signed_text_key();
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(2 * OUT_MAX);
 
-	assert(lk_cms_sign(LK_CMS_SZTP_JSON, text, k->key, &k->certs, &der, NULL).ok);
+	assert(lk_cms_sign(LK_CMS_SZTP_JSON, text, 0, k->key, &k->certs, &der, NULL).ok);
 	read_information(lk_buf_slice(&der));
 }
 

@@ -52,5 +52,5 @@ signed_text(struct lk_slice text, struct lk_buf *out)
 	const struct signed_text_key *k = signed_text_key();
 
 	signed_text_must(
-		lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, text, k->key, &k->certs, out, NULL).ok);
+		lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, text, 0, k->key, &k->certs, out, NULL).ok);
 }

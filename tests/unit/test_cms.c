@@ -181,7 +181,7 @@ test_sign(void **state)
 		LK_CLEANUP(lk_cms_freep) struct lk_cms *c = NULL;
 		struct lk_err e;
 
-		assert_true(lk_cms_sign(type, LK_SLICE_LIT("\0binary\xff"), cast.masa.key,
+		assert_true(lk_cms_sign(type, LK_SLICE_LIT("\0binary\xff"), PKI_NOW, cast.masa.key,
 			&cast.masa.chain, &der, &e)
 				    .ok);
 		assert_true(lk_cms_parse(lk_buf_slice(&der), &c, &e).ok);
@@ -189,6 +189,49 @@ test_sign(void **state)
 		assert_true(lk_slice_eq(lk_cms_content(c), LK_SLICE_LIT("\0binary\xff")));
 		assert_int_equal(lk_cms_certs(c)->n, cast.masa.chain.n);
 		assert_true(lk_cms_verify(c, pki_cert(&cast.masa), &e).ok);
+	}
+}
+
+/* The time is the caller's, never the machine's. */
+static void
+test_signing_time(void **state)
+{
+	static const struct {
+		int64_t now;
+		const char *der;
+	} times[] = {
+		{ 0, "\x17\x0d"
+		     "700101000000Z" },
+		{ PKI_NOW, "\x17\x0d"
+			   "260101120000Z" },
+		{ INT64_C(2524607999), "\x17\x0d"
+				       "491231235959Z" },
+		{ INT64_C(2524608000), "\x18\x0f"
+				       "20500101000000Z" },
+	};
+	size_t i;
+
+	(void)state;
+	/*= RFC5652 11.3: signingTime is UTCTime until 2049, GeneralizedTime from 2050 on =*/
+	for (i = 0; i < LK_ARRAY_LEN(times); i++) {
+		LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
+		/* the attribute's OID, 1.2.840.113549.1.9.5, then a SET of one */
+		static const uint8_t oid[] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9,
+			5, 0x31 };
+		size_t n = strlen(times[i].der);
+		const uint8_t *attribute;
+		struct lk_err e;
+
+		assert_true(lk_cms_sign(LK_CMS_DATA, LK_SLICE_LIT("x"), times[i].now, cast.masa.key,
+			&cast.masa.chain, &der, &e)
+				    .ok);
+		attribute = memmem(der.p, der.n, oid, sizeof oid);
+		assert_non_null(attribute);
+		attribute += sizeof oid;
+		assert_int_equal(*attribute, n);
+		assert_memory_equal(attribute + 1, times[i].der, n);
+		assert_null(
+			memmem(attribute, der.n - (size_t)(attribute - der.p), oid, sizeof oid));
 	}
 }
 
@@ -200,9 +243,10 @@ test_sign_refuses(void **state)
 	struct lk_err e;
 
 	(void)state;
-	assert_refused(lk_cms_sign(LK_CMS_DATA, LK_SLICE_LIT("x"), cast.masa.key, &none, &der, &e),
+	assert_refused(lk_cms_sign(LK_CMS_DATA, LK_SLICE_LIT("x"), PKI_NOW, cast.masa.key, &none,
+			       &der, &e),
 		e, LK_R_BUG);
-	assert_refused(lk_cms_sign(LK_CMS_DATA, LK_SLICE_LIT("x"), cast.device.key,
+	assert_refused(lk_cms_sign(LK_CMS_DATA, LK_SLICE_LIT("x"), PKI_NOW, cast.device.key,
 			       &cast.masa.chain, &der, &e),
 		e, LK_R_KEY_MISMATCH);
 	assert_int_equal(der.n, 0);
@@ -234,6 +278,7 @@ main(void)
 		cmocka_unit_test(test_not_enclosed),
 		cmocka_unit_test(test_certs_in_their_place),
 		cmocka_unit_test(test_sign),
+		cmocka_unit_test(test_signing_time),
 		cmocka_unit_test(test_sign_refuses),
 	};
 

@@ -74,6 +74,7 @@ test_the_owner_gets_a_voucher(void **state)
 	v = grants(&request);
 	assert_int_equal(v->leaf.assertion, LK_ASSERTION_VERIFIED);
 	assert_int_equal(v->leaf.created_on, PKI_NOW);
+	assert_non_null(memmem(masa.reply.body.p, masa.reply.body.n, "260101120000Z", 13));
 	assert_string_equal(v->leaf.serial_number, PKI_SERIAL);
 	assert_string_equal(v->leaf.nonce, PKI_NONCE);
 	assert_false(lk_json_has(v->leaf.present, LK_VOUCHER_EXPIRES_ON));

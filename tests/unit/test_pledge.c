@@ -525,6 +525,8 @@ test_the_request(void **state)
 	assert_string_equal(q->leaf.serial_number, PKI_SERIAL);
 	assert_true(lk_voucher_request_has(q, LK_REQUEST_CREATED_ON));
 	assert_int_equal(q->leaf.created_on, PKI_NOW);
+	/* the signingTime is the device's own clock's too */
+	assert_non_null(memmem(r.action.body.p, r.action.body.n, "260101120000Z", 13));
 	assert_true(lk_pledge_request_check(q, &want, &verified, &e).ok);
 }
 
