@@ -5,9 +5,13 @@
  */
 #include "agent/engine.h"
 
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/channel.h"
+#include "artefact/telemetry.h"
 #include "base/number.h"
 
 /* All timers of this machine, in milliseconds. */
@@ -27,6 +31,7 @@ struct lk_engine {
 	struct lk_pledge *pledge;
 	struct lk_pledge_settings set;
 	char host[128];
+	char libraries[LK_TELEMETRY_LIBRARIES_MAX];
 	enum phase phase;
 	bool close_first; /* the connection there was is to be closed */
 	bool wants_ldevid;
@@ -270,8 +275,11 @@ lk_engine_new(const struct lk_pledge_settings *settings, const char *host, struc
 
 	LK_REQUIRE(g, e, LK_R_NOMEM, "no memory for an attempt");
 	g->set = *settings;
+	snprintf(g->libraries, sizeof g->libraries, "Latchkey " LK_VERSION ", %s, jansson %s",
+		OpenSSL_version(OPENSSL_VERSION), jansson_version_str());
+	g->set.libraries = g->libraries;
 	LK_TRY(lk_slice_to_str(lk_slice_str(host), "host", g->host, sizeof g->host, e));
-	LK_TRY(lk_pledge_new(settings, &g->pledge, e));
+	LK_TRY(lk_pledge_new(&g->set, &g->pledge, e));
 	enter(g, PH_IDLE, INT64_MAX);
 	*ret = LK_TAKE(g);
 	return LK_OK;

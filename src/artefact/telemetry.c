@@ -22,6 +22,18 @@ static const struct lk_json_table table = {
 	.unknown = LK_JSON_IGNORE_UNKNOWN,
 };
 
+/* Nobody says what reason-context holds: of other forms than ours nothing is taken. */
+static void
+read_libraries(const json_t *obj, char dst[static LK_TELEMETRY_LIBRARIES_MAX])
+{
+	const char *said = json_string_value(
+		json_object_get(json_object_get(obj, "reason-context"), "libraries"));
+
+	if (said)
+		lk_ignore(lk_slice_to_str(
+			lk_slice_str(said), "libraries", dst, LK_TELEMETRY_LIBRARIES_MAX, NULL));
+}
+
 struct lk_result
 lk_telemetry_parse(struct lk_slice text, struct lk_telemetry *ret, struct lk_err *e)
 {
@@ -33,6 +45,7 @@ lk_telemetry_parse(struct lk_slice text, struct lk_telemetry *ret, struct lk_err
 	LK_TRY(lk_json_parse(text, &obj, e));
 	/*= RFC8995 5.7: version and status are mandatory =*/
 	LK_TRY(lk_json_read(&table, obj, &t, e));
+	read_libraries(obj, t.libraries);
 	t.json = json_incref(obj);
 	*ret = t;
 	return LK_OK;
@@ -46,7 +59,8 @@ lk_telemetry_done(struct lk_telemetry *t)
 }
 
 struct lk_result
-lk_telemetry_build(bool status, const char *reason, struct lk_buf *out, struct lk_err *e)
+lk_telemetry_build(bool status, const char *reason, const char *libraries, struct lk_buf *out,
+	struct lk_err *e)
 {
 	struct lk_telemetry t = { .present = 1u << VERSION | 1u << STATUS,
 		.version = LK_TELEMETRY_VERSION,
@@ -60,6 +74,9 @@ lk_telemetry_build(bool status, const char *reason, struct lk_buf *out, struct l
 			lk_slice_str(reason), "reason", t.reason, sizeof t.reason, e));
 	}
 	LK_TRY(lk_json_write(&table, &t, &obj, e));
+	if (libraries)
+		LK_TRY(lk_json_set(
+			obj, "reason-context", json_pack("{s:s}", "libraries", libraries), e));
 	return lk_json_print(obj, out, e);
 }
 

@@ -403,14 +403,18 @@ static const struct {
 	{ LK_PLEDGE_INFORMATION, LK_EP_ONBOARDING_INFORMATION, LK_TYPE_CMS },
 };
 
+/* Once the registrar is authenticated it is told what runs here; until then that is nobody's
+ * business (RFC 8995 5.7). */
 static void
 telemetry(struct lk_pledge *p)
 {
 	bool good = p->error.reason == LK_R_NONE;
+	/*= SEC-12: the device says which libraries it runs, over the LDevID's session only =*/
+	const char *libraries = p->state == LK_PLEDGE_ENROLL_STATUS ? p->set.libraries : NULL;
 
 	lk_buf_clear(&p->body);
 	lk_ignore(lk_telemetry_build(good, good ? NULL : lk_reason_info(p->error.reason)->symbol,
-		&p->body, NULL));
+		libraries, &p->body, NULL));
 }
 
 static struct lk_slice

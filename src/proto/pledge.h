@@ -53,6 +53,7 @@ struct lk_pledge_settings {
 	enum lk_chain_times times;		/* LK_TIMES_IGNORE: no trusted clock */
 	bool accept_nonceless;			/* RFC 8995 7.2 */
 	unsigned accept_assertions;		/* bit per enum lk_assertion */
+	const char *libraries;			/* this end's, for the network's records; NULL: not said */
 	const struct lk_random *random;
 	/* A new key for the LDevID, at the place where the IDevID's lives. Caller frees. */
 	struct lk_result (*new_key)(void *ctx, struct lk_key **ret, struct lk_err *e);

@@ -42,6 +42,7 @@ struct registrar {
 	bool repeated_differs;
 	bool told_success[2]; /* voucher_status, enrollstatus */
 	bool told_failure[2];
+	bool told_libraries[2];
 	unsigned connections;
 };
 
@@ -191,6 +192,7 @@ take_status(struct registrar *r, unsigned which)
 {
 	bool good = strstr(lk_buf_str(&r->request.body), "true") != NULL;
 
+	r->told_libraries[which] |= strstr(lk_buf_str(&r->request.body), "OpenSSL 3.") != NULL;
 	r->told_success[which] |= good;
 	r->told_failure[which] |= !good;
 	respond(r, 200, NULL, lk_slice(NULL, 0));
@@ -380,6 +382,8 @@ the_whole_way(void **state)
 	assert_int_equal(d.registrar.connections, 2);
 	assert_true(d.registrar.told_success[0] && d.registrar.told_success[1]);
 	assert_false(d.registrar.told_failure[0] || d.registrar.told_failure[1]);
+	assert_false(d.registrar.told_libraries[0]);
+	assert_true(d.registrar.told_libraries[1]);
 	assert_int_equal(d.ms, 0); /* nothing was waited for */
 }
 

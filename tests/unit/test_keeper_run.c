@@ -9,27 +9,107 @@
 
 #define STATUS_TRUE LK_SLICE_LIT("{\"version\":1,\"status\":true}")
 
+/* {step, NULL: it ran}, in their order. */
+static void
+assert_steps(struct site *s, const char *const want[][2], size_t n)
+{
+	json_auto_t *steps = json_loads(site_run(s)->steps, 0, NULL);
+
+	assert_int_equal(json_array_size(steps), n);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *step = json_array_get(steps, i);
+		const char *skipped = json_string_value(json_object_get(step, "skipped"));
+
+		assert_string_equal(json_string_value(json_object_get(step, "step")), want[i][0]);
+		assert_string_equal(
+			json_string_value(json_object_get(step, "at")), "2026-01-01T12:00:00Z");
+		assert_int_equal(skipped != NULL, want[i][1] != NULL);
+		if (skipped)
+			assert_string_equal(skipped, want[i][1]);
+	}
+}
+
+#define NO_DECLARATION                                                  \
+	{                                                               \
+		"declaration", "no declaration is kept for this device" \
+	}
+#define NO_ATTESTATION                                             \
+	{                                                          \
+		"attestation", "this network asks for no evidence" \
+	}
+#define NO_MUD_FILE                                 \
+	{                                           \
+		"mud-file", "the IDevID names none" \
+	}
+
 /*= ONB-14: which steps ran is recorded =*/
+/*= ONB-14: which steps were skipped is recorded, with the reason =*/
 static void
 test_steps(void **state)
 {
-	static const char *const want[] = { "requested", "vouchered", "accepted", "enrolling",
-		"enrolled", "done" };
+	static const char *const want[][2] = { { "waiting", "policy admits the device at once" },
+		NO_DECLARATION, NO_ATTESTATION, NO_MUD_FILE, { "requested", NULL },
+		{ "vouchered", NULL }, { "accepted", NULL }, { "audit-log", NULL },
+		{ "enrolling", NULL }, { "enrolled", NULL }, { "done", NULL } };
 	struct site s;
-	json_auto_t *steps = NULL;
 
 	(void)state;
 	site_init(&s, "allow");
 	site_until(&s, SITE_DONE);
-	steps = json_loads(site_run(&s)->steps, 0, NULL);
-	assert_int_equal(json_array_size(steps), LK_ARRAY_LEN(want));
-	for (size_t i = 0; i < LK_ARRAY_LEN(want); i++) {
-		const json_t *step = json_array_get(steps, i);
+	assert_steps(&s, want, LK_ARRAY_LEN(want));
+	site_done(&s);
+}
 
-		assert_string_equal(json_string_value(json_object_get(step, "step")), want[i]);
-		assert_string_equal(
-			json_string_value(json_object_get(step, "at")), "2026-01-01T12:00:00Z");
-	}
+/* A person decided, and no audit log could be had where none is asked for. */
+/*= ONB-14: which steps were skipped is recorded, with the reason =*/
+static void
+test_other_steps(void **state)
+{
+	static const char *const want[][2] = { NO_DECLARATION, NO_ATTESTATION, NO_MUD_FILE,
+		{ "waiting", NULL }, { "requested", NULL }, { "vouchered", NULL },
+		{ "accepted", NULL },
+		{ "audit-log", "The MASA's audit log of the device could not be had." } };
+	struct site s;
+
+	(void)state;
+	site_init(&s, "ask");
+	s.settings.audit_required = false;
+	site_restart(&s);
+	assert_int_equal(site_request_voucher(&s, NULL, NULL), 202);
+	assert_int_equal(
+		site_operate(&s, "device.approve", "{\"device\":\"" PKI_SERIAL "\"}"), LK_R_NONE);
+	site_masa_voucher(&s, NULL, NULL, NULL);
+	assert_int_equal(site_request_again(&s), 200);
+	assert_int_equal(
+		site_ask(&s, &s.pki.device.chain, LK_EP_BRSKI_VOUCHER_STATUS, STATUS_TRUE), 200);
+	site_masa(&s, 404, "text/plain", LK_SLICE_LIT("x"));
+	assert_steps(&s, want, LK_ARRAY_LEN(want));
+	site_done(&s);
+}
+
+/*= SEC-12: the library versions of both ends are recorded =*/
+static void
+test_library_of_the_device(void **state)
+{
+	const struct lk_slice report =
+		LK_SLICE_LIT("{\"version\":1,\"status\":true,"
+			     "\"reason-context\":{\"libraries\":\"OpenSSL 3.0.17\"}}");
+	struct site s;
+	json_auto_t *tls = NULL;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ENROLLED);
+	/* of who shows no LDevID it is not taken */
+	assert_int_equal(site_ask(&s, &s.pki.device.chain, LK_EP_BRSKI_ENROLLSTATUS, report), 200);
+	assert_null(strstr(site_run(&s)->tls, "peer_library"));
+	assert_int_equal(site_ask(&s, &s.ldevid, LK_EP_BRSKI_ENROLLSTATUS, report), 200);
+	tls = json_loads(site_run(&s)->tls, 0, NULL);
+	assert_string_equal(
+		json_string_value(json_object_get(tls, "peer_library")), "OpenSSL 3.0.17");
+	assert_string_equal(json_string_value(json_object_get(tls, "library")),
+		OpenSSL_version(OPENSSL_VERSION));
+	assert_string_equal(json_string_value(json_object_get(tls, "version")), "TLSv1.3");
 	site_done(&s);
 }
 
@@ -158,6 +238,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_other_steps),
+		cmocka_unit_test(test_library_of_the_device),
 		cmocka_unit_test(test_tls_facts),
 		cmocka_unit_test(test_newer_request_overtakes),
 		cmocka_unit_test(test_done_stays_done),

@@ -80,6 +80,7 @@ usual(struct run *r)
 		.times = LK_TIMES_CHECK,
 		.accept_assertions = 1u << LK_ASSERTION_VERIFIED | 1u << LK_ASSERTION_LOGGED |
 				     1u << LK_ASSERTION_PROXIMITY,
+		.libraries = "OpenSSL 3.0.17",
 		.random = &counting,
 		.new_key = new_key,
 		.trace = trace,
@@ -338,6 +339,7 @@ assert_reports(struct run *r, enum lk_ep where, enum lk_reason want)
 	assert_true(lk_telemetry_parse(r->action.body, &t, &e).ok);
 	assert_false(t.status);
 	assert_string_equal(t.reason, lk_reason_info(want)->symbol);
+	assert_string_equal(t.libraries, "");
 	answer(r, 503, "", lk_slice(NULL, 0));
 	assert_failed(r, want);
 }
@@ -875,6 +877,25 @@ test_answers_to_telemetry(void **state)
 	}
 }
 
+/* Nobody is told what runs on the device before the registrar is authenticated; a failure never. */
+/*= SEC-12: the device says which libraries it runs, over the LDevID's session only =*/
+static void
+test_libraries_are_told_to_the_network_alone(void **state)
+{
+	static const char said[] = "\"reason-context\":{\"libraries\":\"OpenSSL 3.0.17\"}";
+	LK_CLEANUP(run_done) struct run r;
+
+	(void)state;
+	run_init(&r);
+	walk_to(&r, LK_PLEDGE_STATUS);
+	assert_int_equal(next(&r), LK_DO_REQUEST);
+	assert_null(memmem(r.action.body.p, r.action.body.n, "OpenSSL", 7));
+	answer(&r, 200, "", lk_slice(NULL, 0));
+	walk_to(&r, LK_PLEDGE_ENROLL_STATUS);
+	assert_int_equal(next(&r), LK_DO_REQUEST);
+	assert_non_null(memmem(r.action.body.p, r.action.body.n, said, sizeof said - 1));
+}
+
 /* --- EST ------------------------------------------------------------------------------------ */
 
 /* In state `s` this answer is refused, and told at enrollstatus: the voucher was fine. */
@@ -1124,6 +1145,7 @@ main(void)
 		cmocka_unit_test(test_the_same_bytes_again),
 		cmocka_unit_test(test_at_most_four_days),
 		cmocka_unit_test(test_answers_to_telemetry),
+		cmocka_unit_test(test_libraries_are_told_to_the_network_alone),
 		cmocka_unit_test(test_est_bodies_are_base64),
 		cmocka_unit_test(test_cacerts),
 		cmocka_unit_test(test_csrattrs_that_are_none),

@@ -91,12 +91,48 @@ test_build(void **state)
 	struct lk_err e;
 
 	(void)state;
-	assert_true(lk_telemetry_build(true, NULL, &good, &e).ok);
+	assert_true(lk_telemetry_build(true, NULL, NULL, &good, &e).ok);
 	assert_string_equal(lk_buf_str(&good), "{\"version\":1,\"status\":true}");
 	/*= RFC8995 5.7: the reason is given when status is false =*/
-	assert_true(lk_telemetry_build(false, "voucher-nonce", &bad, &e).ok);
+	assert_true(lk_telemetry_build(false, "voucher-nonce", NULL, &bad, &e).ok);
 	assert_string_equal(
 		lk_buf_str(&bad), "{\"version\":1,\"status\":false,\"reason\":\"voucher-nonce\"}");
+}
+
+/* What the pledge runs stands in reason-context, whose content is its own business. */
+static void
+test_libraries(void **state)
+{
+	static const char *const others[] = {
+		"{\"version\":1,\"status\":true}",
+		"{\"version\":1,\"status\":true,\"libraries\":\"x\"}",
+		"{\"version\":1,\"status\":true,\"reason-context\":\"libraries\"}",
+		"{\"version\":1,\"status\":true,\"reason-context\":{\"libraries\":[\"x\"]}}",
+	};
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4096);
+	LK_CLEANUP(lk_telemetry_done) struct lk_telemetry t = { 0 };
+	char long_name[2 * LK_TELEMETRY_LIBRARIES_MAX] = "";
+	LK_CLEANUP(lk_buf_done) struct lk_buf too_long = LK_BUF_INIT(4096);
+	LK_CLEANUP(lk_telemetry_done) struct lk_telemetry cut = { 0 };
+	struct lk_err e;
+	size_t i;
+
+	(void)state;
+	assert_true(lk_telemetry_build(true, NULL, "OpenSSL 3.0.17", &text, &e).ok);
+	assert_string_equal(lk_buf_str(&text), "{\"version\":1,\"status\":true,\"reason-context\":{"
+					       "\"libraries\":\"OpenSSL 3.0.17\"}}");
+	assert_true(lk_telemetry_parse(lk_buf_slice(&text), &t, &e).ok);
+	assert_string_equal(t.libraries, "OpenSSL 3.0.17");
+	for (i = 0; i < LK_ARRAY_LEN(others); i++) {
+		LK_CLEANUP(lk_telemetry_done) struct lk_telemetry o = { 0 };
+
+		assert_true(lk_telemetry_parse(lk_slice_str(others[i]), &o, &e).ok);
+		assert_string_equal(o.libraries, "");
+	}
+	memset(long_name, 'x', sizeof long_name - 1);
+	assert_true(lk_telemetry_build(true, NULL, long_name, &too_long, &e).ok);
+	assert_true(lk_telemetry_parse(lk_buf_slice(&too_long), &cut, &e).ok);
+	assert_string_equal(cut.libraries, "");
 }
 
 int
@@ -108,6 +144,7 @@ main(void)
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_unknown_members),
 		cmocka_unit_test(test_build),
+		cmocka_unit_test(test_libraries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,8 @@ settle(struct lk_turn *t, struct lk_run_record *run, const struct lk_device_reco
 	ev.payload = lk_buf_slice(&text);
 	LK_TRY(lk_turn_event(t, &ev, NULL, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(state), "state", run->audit_state, sizeof run->audit_state, e));
+	LK_TRY(lk_run_step(t, run, "audit-log",
+		strcmp(state, "missing") == 0 ? lk_reason_info(why->reason)->sentence : NULL, e));
 	return lk_turn_put(t, &run->record, e);
 }
 

@@ -194,7 +194,10 @@ LK_RESULT lk_run_move(struct lk_turn *t, struct lk_run_record *run, const char *
 	struct lk_err *e);
 /* Ends the device's run, if one is under way: nothing more comes of it. */
 LK_RESULT lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e);
-/* Adds {"step":…,"at":…} to the run's steps. */
+/* Adds {"step":…,"at":…} to the run's steps, with "skipped" and why when it did not run (NULL: it
+ * did). Written with the record. */
 LK_RESULT lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step,
-	struct lk_err *e);
+	const char *skipped, struct lk_err *e);
+/* What the device says that it runs, beside the run's TLS facts. Written with the record. */
+LK_RESULT lk_run_peer_library(struct lk_run_record *run, const char *libraries, struct lk_err *e);
 bool lk_run_is(const struct lk_run_record *run, const char *state);

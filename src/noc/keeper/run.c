@@ -38,21 +38,25 @@ struct lk_result
 lk_run_move(struct lk_turn *t, struct lk_run_record *run, const char *state, struct lk_err *e)
 {
 	LK_TRY(set_word(run->state, state, e));
-	LK_TRY(lk_run_step(t, run, state, e));
+	LK_TRY(lk_run_step(t, run, state, NULL, e));
 	return lk_turn_put(t, &run->record, e);
 }
 
 /*= ONB-14: which steps ran is recorded =*/
 struct lk_result
-lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step, struct lk_err *e)
+lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step, const char *skipped,
+	struct lk_err *e)
 {
 	json_auto_t *steps = run->steps[0] ? json_loads(run->steps, 0, NULL) : json_array();
+	json_auto_t *one = NULL;
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_STEPS_MAX - 1);
 	char at[LK_TIME_TEXT_MAX];
 
 	lk_time_print(lk_turn_now(t), at);
-	LK_REQUIRE(steps && json_array_append_new(steps, json_pack("{s:s,s:s}", "step", step, "at", at)) == 0,
-		e, LK_R_NOMEM, "no memory for a run's steps");
+	/*= ONB-14: which steps were skipped is recorded, with the reason =*/
+	one = json_pack("{s:s,s:s,s:s*}", "step", step, "at", at, "skipped", skipped);
+	LK_REQUIRE(steps && one && json_array_append(steps, one) == 0, e, LK_R_NOMEM,
+		"no memory for a run's steps");
 	LK_TRY(lk_json_print(steps, &text, e));
 	return lk_slice_to_str(lk_buf_slice(&text), "steps", run->steps, sizeof run->steps, e);
 }
@@ -88,6 +92,32 @@ describe_tls(const struct lk_web_request_body *w, const struct identity *who,
 	return lk_slice_to_str(lk_buf_slice(&text), "TLS facts", run->tls, sizeof run->tls, e);
 }
 
+/*= SEC-12: the library versions of both ends are recorded =*/
+struct lk_result
+lk_run_peer_library(struct lk_run_record *run, const char *libraries, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_TLS_TEXT_MAX - 1);
+	json_auto_t *tls = json_loads(run->tls, 0, NULL);
+
+	LK_REQUIRE(tls, e, LK_R_NOMEM, "no memory for a run");
+	LK_TRY(lk_json_set(tls, "peer_library", json_string(libraries), e));
+	LK_TRY(lk_json_print(tls, &text, e));
+	return lk_slice_to_str(lk_buf_slice(&text), "TLS facts", run->tls, sizeof run->tls, e);
+}
+
+/* The optional steps that this run does without (ONB-4, ONB-9). */
+static struct lk_result
+skip_steps(struct lk_turn *t, struct lk_run_record *run, const struct lk_device_record *d,
+	enum admission admission, struct lk_err *e)
+{
+	if (admission == ADMIT)
+		LK_TRY(lk_run_step(t, run, "waiting", "policy admits the device at once", e));
+	LK_TRY(lk_run_step(t, run, "declaration", "no declaration is kept for this device", e));
+	LK_TRY(lk_run_step(t, run, "attestation", "this network asks for no evidence", e));
+	return lk_run_step(t, run, "mud-file",
+		d->mud_url[0] ? "this network retrieves no MUD files" : "the IDevID names none", e);
+}
+
 struct lk_result
 lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct identity *who,
 	const struct lk_device_record *d, const char *digest, const char *nonce,
@@ -108,7 +138,8 @@ lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct
 	LK_TRY(lk_blob_set(&ret->pledge_request, w->body, e));
 	LK_TRY(describe_tls(w, who, ret, e));
 	LK_TRY(set_word(ret->state, state, e));
-	LK_TRY(lk_run_step(t, ret, state, e));
+	LK_TRY(skip_steps(t, ret, d, admission, e));
+	LK_TRY(lk_run_step(t, ret, state, NULL, e));
 	return lk_turn_insert(t, &ret->record, e);
 }
 
