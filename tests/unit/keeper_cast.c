@@ -11,6 +11,7 @@
 #include "artefact/audit_log.h"
 #include "artefact/csr.h"
 #include "base/encode.h"
+#include "crypto/ossl.h"
 #include "lifecycle/state.h"
 #include "proto/endpoint.h"
 
@@ -251,7 +252,7 @@ void
 site_restart(struct site *s)
 {
 	struct lk_keeper_domain domain = { &s->pki.registrar.chain, s->former.n ? &s->former : NULL,
-		&s->ca, pki_cert(&s->device_ca) };
+		&s->ca, pki_cert(&s->device_ca), pki_cert(&s->service_ca) };
 	struct lk_turn_settings turn = { .store = s->store,
 		.clock = &s->clock.clock,
 		.random = &counting,
@@ -301,6 +302,9 @@ site_init(struct site *s, const char *unknown)
 
 	*s = (struct site){ .tls_version = "TLSv1.3",
 		.user_agent = "",
+		.remote = SITE_ADDRESS,
+		.label = "",
+		.authorization = "",
 		.binding = LK_SLICE_ARRAY(binding),
 		.packed = LK_BUF_INIT(PACKED_MAX),
 		.before = LK_BUF_INIT(PACKED_MAX),
@@ -315,6 +319,8 @@ site_init(struct site *s, const char *unknown)
 			.run_seconds = 900,
 			.ask_seconds = 4 * PKI_DAY,
 			.ldevid_seconds = 30 * PKI_DAY,
+			.service_seconds = 90 * PKI_DAY,
+			.code_seconds = 900,
 			.grant_seconds = 30,
 			.session_seconds = 3600,
 			.key_types = 1u << LK_KEY_P256,
@@ -326,12 +332,15 @@ site_init(struct site *s, const char *unknown)
 	pki_cast_init(&s->pki);
 	pki_issue(
 		&s->pki.domain, &(struct pki_spec){ .cn = "Device CA", .ca = true }, &s->device_ca);
+	pki_issue(&s->pki.domain, &(struct pki_spec){ .cn = "Service CA", .ca = true },
+		&s->service_ca);
 	must_succeed(lk_certs_add(&s->ca, pki_cert(&s->pki.domain), e));
 	must_succeed(lk_certs_add(&s->ca, pki_cert(&s->device_ca), e));
 	set_text(s->onboarding.network, "home");
 	s->onboarding.present = 1u << LK_ONBOARDING_NETWORK;
 	take_identity(&keys.identity[LK_SIGNER_REGISTRAR], &s->pki.registrar);
 	take_identity(&keys.identity[LK_SIGNER_DEVICE_CA], &s->device_ca);
+	take_identity(&keys.identity[LK_SIGNER_SERVICE_CA], &s->service_ca);
 	must_succeed(lk_signer_new(&keys, &s->signer, e));
 	must_succeed(lk_key_ephemeral(LK_KEY_P256, &s->ldevid_key, e));
 	must_succeed(lk_store_open_memory(LK_STORE_NOC, &origin, &s->store, e));
@@ -352,6 +361,7 @@ site_done(struct site *s)
 	lk_certs_done(&s->ldevid);
 	lk_key_free(s->ldevid_key);
 	pki_id_done(&s->device_ca);
+	pki_id_done(&s->service_ca);
 	pki_cast_done(&s->pki);
 	json_decref(s->result);
 	for (i = 0; i < SITE_ASKED_MAX; i++)
@@ -375,7 +385,6 @@ site_ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint, stru
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf list = LK_BUF_INIT(PACKED_MAX);
 	struct lk_web_request_body w = { .endpoint = endpoint,
-		.remote = SITE_ADDRESS,
 		.tls_suite = "TLS_AES_128_GCM_SHA256",
 		.tls_group = "secp256r1",
 		.binding = s->binding,
@@ -388,6 +397,9 @@ site_ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint, stru
 	w.chain = lk_buf_slice(&list);
 	set_text(w.tls_version, s->tls_version);
 	set_text(w.user_agent, s->user_agent);
+	set_text(w.remote, s->remote);
+	set_text(w.label, s->label);
+	set_text(w.authorization, s->authorization);
 	receive(s, LK_ROLE_FRONT, ++id, LK_BODY_web_request, &w);
 	return s->replied ? s->reply.status : 0;
 }
@@ -425,6 +437,61 @@ site_enrol(struct site *s)
 	if (!s->csr.n)
 		make_csr(s);
 	return site_ask(s, &s->pki.device.chain, LK_EP_EST_SIMPLEENROLL, lk_buf_slice(&s->csr));
+}
+
+static void
+add_name(X509_REQ *req, const char *name, const char *value)
+{
+	if (value)
+		assert_true(X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), name,
+			MBSTRING_UTF8, (const uint8_t *)value, -1, -1, 0));
+}
+
+static void
+add_extension(X509_REQ *req, const struct site_csr *r)
+{
+	LK_CLEANUP(X509_EXTENSION_freep)
+	X509_EXTENSION *ext = r->ext ? X509V3_EXT_nconf(NULL, NULL, r->ext, r->value) : NULL;
+	STACK_OF(X509_EXTENSION) *exts = NULL;
+
+	if (!r->ext)
+		return;
+	assert_true(ext && X509v3_add_ext(&exts, ext, -1) && X509_REQ_add_extensions(req, exts));
+	sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
+}
+
+void
+site_make_csr(struct site *s, const struct lk_key *key, const struct site_csr *request)
+{
+	LK_CLEANUP(X509_REQ_freep) X509_REQ *req = X509_REQ_new();
+	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
+	const struct lk_key *by = request->signed_by ? request->signed_by : key;
+	int n;
+
+	add_name(req, "CN", request->cn);
+	add_name(req, "serialNumber", request->serial_number);
+	add_extension(req, request);
+	assert_true(X509_REQ_set_pubkey(req, lk_key_evp(key)));
+	assert_true(X509_REQ_sign(
+		req, lk_key_evp(by), lk_key_type(by) == LK_KEY_ED25519 ? NULL : EVP_sha256()));
+	n = i2d_X509_REQ(req, &der);
+	assert_true(n > 0);
+	lk_buf_clear(&s->csr);
+	must_succeed(lk_base64_encode(lk_slice(der, (size_t)n), &s->csr, e));
+}
+
+struct lk_cert *
+site_answered(struct site *s)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(PACKED_MAX);
+	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
+
+	assert_int_equal(s->reply.status, 200);
+	assert_string_equal(s->reply.content_type, LK_TYPE_PKCS7_CERTS);
+	must_succeed(lk_base64_decode(s->reply.body, LK_BASE64_WHITESPACE, &der, e));
+	must_succeed(lk_certs_parse_pkcs7(lk_buf_slice(&der), &certs, e));
+	assert_int_equal(certs.n, 1);
+	return lk_cert_ref(certs.v[0]);
 }
 
 /* --- the others
@@ -489,18 +556,25 @@ site_operate(struct site *s, const char *action, const char *fmt, ...)
 }
 
 enum lk_reason
+site_grant_for(struct site *s, const struct lk_grant_request_body *g)
+{
+	static uint32_t id;
+
+	receive(s, LK_ROLE_AAA, ++id, LK_BODY_grant_request, g);
+	return s->refusal;
+}
+
+enum lk_reason
 site_grant(struct site *s, const char *port, const char *mac)
 {
 	const struct lk_certificate_record *c = site_certificate(s);
 	struct lk_grant_request_body g = { .nas = "192.0.2.9", .identity = "anonymous" };
-	static uint32_t id;
 
 	set_text(g.issuer, c->issuer);
 	set_text(g.serial, c->serial);
 	set_text(g.port, port);
 	set_text(g.mac, mac);
-	receive(s, LK_ROLE_AAA, ++id, LK_BODY_grant_request, &g);
-	return s->refusal;
+	return site_grant_for(s, &g);
 }
 
 void

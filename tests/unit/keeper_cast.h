@@ -52,7 +52,7 @@ struct site_question {
 struct site {
 	struct lk_clock_fixed clock;
 	struct pki_cast pki;
-	struct pki_id device_ca;
+	struct pki_id device_ca, service_ca;
 	struct lk_certs ca;     /* what cacerts answers */
 	struct lk_certs former; /* registrar certificates of before; filled by a test */
 	struct lk_onboarding_leaves onboarding;
@@ -65,6 +65,7 @@ struct site {
 	/* Of the device's next requests. */
 	const char *tls_version, *user_agent;
 	struct lk_slice binding;
+	const char *remote, *label, *authorization;
 
 	/* What the keeper asks, and who does not answer by himself. */
 	struct site_question asked[SITE_ASKED_MAX];
@@ -124,6 +125,17 @@ int64_t site_request_again(struct site *s);
 /* Asks for the LDevID with s->csr, made with s->ldevid_key when it is empty. */
 int64_t site_enrol(struct site *s);
 
+/* A certification request by OpenSSL's means; what is NULL is left out. */
+struct site_csr {
+	const struct lk_key *signed_by; /* NULL: the key itself */
+	const char *cn, *serial_number;
+	const char *ext, *value; /* in the words of openssl.cnf */
+};
+/* Into s->csr as base64, which is how EST carries it. */
+void site_make_csr(struct site *s, const struct lk_key *key, const struct site_csr *request);
+/* The certificate in the answer to it. Caller frees. */
+struct lk_cert *site_answered(struct site *s);
+
 /* --- what others do ----------------------------------------------------------------------------
  */
 
@@ -144,6 +156,7 @@ void site_masa_log(struct site *s, const struct pki_id *domain, const char *nonc
 enum lk_reason site_operate(struct site *s, const char *action, const char *fmt, ...)
 	LK_PRINTF(3, 4);
 /* The RADIUS server asks for the device's LDevID; hostapd says that somebody is authenticated. */
+enum lk_reason site_grant_for(struct site *s, const struct lk_grant_request_body *g);
 enum lk_reason site_grant(struct site *s, const char *port, const char *mac);
 void site_port_event(struct site *s, enum lk_port_event kind, const char *port, const char *mac);
 

@@ -7,77 +7,12 @@
 
 #include "artefact/csr.h"
 #include "base/encode.h"
-#include "crypto/ossl.h"
 #include "lifecycle/state.h"
-
-/* A request by OpenSSL's means; what is NULL is left out. */
-struct request {
-	const struct lk_key *signed_by; /* NULL: the key itself */
-	const char *cn, *serial_number;
-	const char *ext, *value; /* in the words of openssl.cnf */
-};
-
-static void
-add_name(X509_REQ *req, const char *name, const char *value)
-{
-	if (value)
-		assert_true(X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), name,
-			MBSTRING_UTF8, (const uint8_t *)value, -1, -1, 0));
-}
-
-static void
-add_extension(X509_REQ *req, const struct request *r)
-{
-	LK_CLEANUP(X509_EXTENSION_freep)
-	X509_EXTENSION *ext = r->ext ? X509V3_EXT_nconf(NULL, NULL, r->ext, r->value) : NULL;
-	STACK_OF(X509_EXTENSION) *exts = NULL;
-
-	if (!r->ext)
-		return;
-	assert_true(ext && X509v3_add_ext(&exts, ext, -1) && X509_REQ_add_extensions(req, exts));
-	sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
-}
-
-/* As base64, which is how EST carries it. */
-static void
-make_request(const struct lk_key *key, const struct request *r, struct lk_buf *out)
-{
-	LK_CLEANUP(X509_REQ_freep) X509_REQ *req = X509_REQ_new();
-	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;
-	const struct lk_key *by = r->signed_by ? r->signed_by : key;
-	int n;
-
-	add_name(req, "CN", r->cn);
-	add_name(req, "serialNumber", r->serial_number);
-	add_extension(req, r);
-	assert_true(X509_REQ_set_pubkey(req, lk_key_evp(key)));
-	assert_true(X509_REQ_sign(
-		req, lk_key_evp(by), lk_key_type(by) == LK_KEY_ED25519 ? NULL : EVP_sha256()));
-	n = i2d_X509_REQ(req, &der);
-	assert_true(n > 0);
-	lk_buf_clear(out);
-	must_succeed(lk_base64_encode(lk_slice(der, (size_t)n), out, e));
-}
 
 static int64_t
 ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint)
 {
 	return site_ask(s, chain, endpoint, lk_buf_slice(&s->csr));
-}
-
-/* The certificate in an EST answer. */
-static struct lk_cert *
-answered(struct site *s)
-{
-	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
-	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
-
-	assert_int_equal(s->reply.status, 200);
-	assert_string_equal(s->reply.content_type, LK_TYPE_PKCS7_CERTS);
-	must_succeed(lk_base64_decode(s->reply.body, LK_BASE64_WHITESPACE, &der, e));
-	must_succeed(lk_certs_parse_pkcs7(lk_buf_slice(&der), &certs, e));
-	assert_int_equal(certs.n, 1);
-	return lk_cert_ref(certs.v[0]);
 }
 
 /*= RFC7030 4.1.2: no client authentication is asked for cacerts =*/
@@ -161,7 +96,7 @@ static void
 test_requests_for_too_much(void **state)
 {
 	static const struct {
-		struct request request;
+		struct site_csr request;
 		enum lk_reason reason;
 	} rows[] = {
 		{ { .cn = NULL }, LK_R_CSR_ATTRS },
@@ -187,18 +122,18 @@ test_requests_for_too_much(void **state)
 	site_init(&s, "allow");
 	site_until(&s, SITE_JUDGED);
 	for (size_t i = 0; i < LK_ARRAY_LEN(rows); i++) {
-		make_request(s.ldevid_key, &rows[i].request, &s.csr);
+		site_make_csr(&s, s.ldevid_key, &rows[i].request);
 		site_enrol(&s);
 		assert_site_refused(&s, rows[i].reason);
 	}
 	must_succeed(lk_key_ephemeral(LK_KEY_P256, &other, e));
-	make_request(s.ldevid_key,
-		&(struct request){ .serial_number = PKI_SERIAL, .signed_by = other }, &s.csr);
+	site_make_csr(&s, s.ldevid_key,
+		&(struct site_csr){ .serial_number = PKI_SERIAL, .signed_by = other });
 	site_enrol(&s);
 	assert_site_refused(&s, LK_R_CSR_POP);
 	other = lk_key_free(other);
 	must_succeed(lk_key_ephemeral(LK_KEY_P384, &other, e)); /* not what policy takes here */
-	make_request(other, &(struct request){ .serial_number = PKI_SERIAL }, &s.csr);
+	site_make_csr(&s, other, &(struct site_csr){ .serial_number = PKI_SERIAL });
 	site_enrol(&s);
 	assert_site_refused(&s, LK_R_CRYPTO_POLICY);
 	site_ask(&s, &s.pki.device.chain, LK_EP_EST_SIMPLEENROLL, LK_SLICE_LIT("%%%"));
@@ -219,7 +154,7 @@ test_what_an_ldevid_says(void **state)
 	(void)state;
 	site_init(&s, "allow");
 	site_until(&s, SITE_ENROLLED);
-	c = answered(&s);
+	c = site_answered(&s);
 	must_succeed(lk_cert_check_profile(c, LK_PROFILE_LDEVID, e));
 	lk_cert_subject(c, "2.5.4.5", text);
 	assert_string_equal(text, PKI_SERIAL);
@@ -247,12 +182,12 @@ test_one_ldevid_of_a_run(void **state)
 	(void)state;
 	site_init(&s, "allow");
 	site_until(&s, SITE_ENROLLED);
-	first = answered(&s);
+	first = site_answered(&s);
 	assert_int_equal(site_enrol(&s), 200); /* the same bytes: the answer was lost */
-	again = answered(&s);
+	again = site_answered(&s);
 	assert_true(lk_slice_eq(lk_cert_der(first), lk_cert_der(again)));
 	must_succeed(lk_buf_append(&old, lk_buf_slice(&s.csr), e));
-	make_request(s.ldevid_key, &(struct request){ .serial_number = PKI_SERIAL }, &s.csr);
+	site_make_csr(&s, s.ldevid_key, &(struct site_csr){ .serial_number = PKI_SERIAL });
 	site_enrol(&s);
 	assert_site_refused(&s, LK_R_RUN_ORDER);
 	site_ask(&s, &s.ldevid, LK_EP_BRSKI_ENROLLSTATUS,
@@ -274,7 +209,7 @@ test_life_within_the_cas(void **state)
 	site_init(&s, "allow");
 	s.clock.seconds = lk_cert_not_after(pki_cert(&s.device_ca)) - PKI_DAY;
 	site_until(&s, SITE_ENROLLED);
-	c = answered(&s);
+	c = site_answered(&s);
 	assert_int_equal(lk_cert_not_after(c), lk_cert_not_after(pki_cert(&s.device_ca)));
 	site_done(&s);
 }
@@ -309,7 +244,7 @@ test_renewal(void **state)
 	renewal_request(&s, next);
 	s.clock.seconds += 20 * PKI_DAY;
 	assert_int_equal(ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL), 200);
-	c = answered(&s);
+	c = site_answered(&s);
 	assert_int_equal(lk_cert_not_after(c), s.clock.seconds + s.settings.ldevid_seconds);
 	assert_string_not_equal(site_device(&s)->ldevid_serial, first);
 	assert_int_equal(site_count(&s, LK_KIND_certificate), 2);
@@ -327,7 +262,7 @@ test_renewals_that_are_none(void **state)
 	(void)state;
 	site_init(&s, "allow");
 	site_until(&s, SITE_DONE);
-	make_request(s.ldevid_key, &(struct request){ .serial_number = PKI_SERIAL }, &s.csr);
+	site_make_csr(&s, s.ldevid_key, &(struct site_csr){ .serial_number = PKI_SERIAL });
 	ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL);
 	assert_site_refused(&s, LK_R_CSR_RENEWAL); /* its names are not those of the LDevID */
 	renewal_request(&s, s.ldevid_key);
