@@ -214,6 +214,32 @@ test_life_within_the_cas(void **state)
 	site_done(&s);
 }
 
+/* Decided, and revoked before the signer was done. */
+static void
+test_revoked_while_it_is_signed(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
+	struct lk_signed_body b;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_JUDGED);
+	s.signer_waits = true;
+	assert_int_equal(site_enrol(&s), 0);
+	must_succeed(lk_signer_sign(s.signer, LK_ROLE_KEEPER, LK_BODY_sign_certificate,
+		&site_question(&s, LK_ROLE_SIGNER)->body, &der, e));
+	assert_int_equal(
+		site_operate(&s, "device.revoke", "{\"device\":\"" PKI_SERIAL "\"}"), LK_R_NONE);
+	b.bytes = lk_buf_slice(&der);
+	site_answer(&s, LK_ROLE_SIGNER, LK_BODY_signed, &b);
+	assert_int_equal(s.reply.status, 403);
+	assert_string_equal(site_event(&s, "certificate-withheld")->reason, "cert-revoked");
+	assert_string_equal(site_device(&s)->ldevid_serial, "");
+	assert_string_equal(site_certificate(&s)->status, "revoked");
+	site_done(&s);
+}
+
 /* --- renewal -------------------------------------------------------------------------------------
  */
 
@@ -285,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_what_an_ldevid_says),
 		cmocka_unit_test(test_one_ldevid_of_a_run),
 		cmocka_unit_test(test_life_within_the_cas),
+		cmocka_unit_test(test_revoked_while_it_is_signed),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_renewals_that_are_none),
 	};

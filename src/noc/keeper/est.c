@@ -211,6 +211,22 @@ take_over(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk
 	return LK_OK;
 }
 
+/* Revoked while it was being signed: nobody gets it. */
+static struct lk_result
+withhold(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(2048);
+	const struct lk_event ev = { "certificate-withheld", cert->device_id, cert->run_id, "keeper",
+		LK_R_CERT_REVOKED, { NULL, 0 } };
+	struct lk_web_reply_body reply;
+	struct lk_err why = { 0 };
+
+	lk_err_set(&why, LK_R_CERT_REVOKED, "certificate %s is revoked", cert->serial);
+	LK_TRY(lk_turn_event(t, &ev, NULL, e));
+	lk_keeper_refusal(&why, &text, &reply);
+	return lk_turn_answer(t, cert->serial, LK_BODY_web_reply, &reply, e);
+}
+
 static struct lk_result
 certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 {
@@ -225,6 +241,8 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 	}
 	LK_TRY(lk_est_signed(t, m, &keeper_of(t)->device_ca, &cert, e));
+	if (strcmp(cert.status, "revoked") == 0)
+		return withhold(t, &cert, e);
 	LK_TRY(take_over(t, &cert, &d, &run, e));
 	LK_TRY(lk_keeper_event(t, "certificate-issued", &d, cert.run_id, "signer",
 		json_pack("{s:s}", "serial", cert.serial), NULL, e));
