@@ -654,18 +654,27 @@ print_request(const struct lk_http1_request *r, struct lk_buf *out, struct lk_er
 	return lk_buf_append(out, body, e);
 }
 
+void
+lk_http1_date(int64_t t, char dst[static LK_HTTP1_DATE_MAX])
+{
+	time_t at = (time_t)t;
+	struct tm tm;
+
+	dst[0] = 0;
+	/*= RFC9110 5.6.7: IMF-fixdate =*/
+	if (gmtime_r(&at, &tm))
+		strftime(dst, LK_HTTP1_DATE_MAX, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+}
+
 static struct lk_result
 put_date(struct lk_buf *out, int64_t now, struct lk_err *e)
 {
-	time_t t = (time_t)now;
-	char text[40];
-	struct tm tm;
+	char text[LK_HTTP1_DATE_MAX];
 
-	if (!now || !gmtime_r(&t, &tm))
+	if (!now)
 		return LK_OK;
-	/*= RFC9110 5.6.7: IMF-fixdate =*/
-	strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	return put_field(out, "Date", text, e);
+	lk_http1_date(now, text);
+	return put_field(out, "Date", text[0] ? text : NULL, e);
 }
 
 static struct lk_result
@@ -684,7 +693,8 @@ print_response(const struct lk_http1_response *r, struct lk_buf *out, struct lk_
 	LK_TRY(put_fields(out, r->extra, r->n_extra, e));
 	LK_TRY(put_field(out, "Connection", r->close_after ? "close" : NULL, e));
 	/*= RFC9110 8.6: 204 carries no Content-Length =*/
-	if (r->status != 204)
+	/*= RFC9110 8.6: the Content-Length of 304 would be that of the 200 response =*/
+	if (r->status != 204 && r->status != 304)
 		LK_TRY(lk_buf_printf(out, e, "Content-Length: %zu\r\n", body.n));
 	LK_TRY(lk_buf_append_str(out, "\r\n", e));
 	LK_REQUIRE(out->n - start < LK_HTTP1_RESPONSE_HEAD_MAX, e, LK_R_BUG,

@@ -104,6 +104,10 @@ struct lk_http1_response {
 /* A response's head stays below this: one client takes it from its first read of 1,024 bytes. */
 #define LK_HTTP1_RESPONSE_HEAD_MAX 1000
 
+/* A date as in Date and Last-Modified; "" for what is none. */
+#define LK_HTTP1_DATE_MAX 40
+void lk_http1_date(int64_t t, char dst[static LK_HTTP1_DATE_MAX]);
+
 /* Appends head and body, always with Content-Length. */
 LK_RESULT lk_http1_print_request(
 	const struct lk_http1_request *r, struct lk_buf *out, struct lk_err *e);

@@ -28,7 +28,7 @@
 #define LINGER_MS          2000
 #define ACCEPTS_PER_TURN   32
 #define READ_MAX           (16 * 1024) /* bytes taken from a connection at once */
-#define RESPONSE_MAX       (4 << 20)   /* bytes of one response */
+#define RESPONSE_MAX       ((8 << 20) + LK_HTTP1_RESPONSE_HEAD_MAX) /* bytes of one response */
 #define BUSY_RETRY_AFTER_S 5
 #define BUCKETS            256
 
@@ -381,6 +381,8 @@ hand_over(struct lk_request *c)
 		.accept = lk_http1_field(&c->http, "Accept"),
 		.user_agent = lk_http1_field(&c->http, "User-Agent"),
 		.authorization = lk_http1_field(&c->http, "Authorization"),
+		.if_none_match = lk_http1_field(&c->http, "If-None-Match"),
+		.if_modified_since = lk_http1_field(&c->http, "If-Modified-Since"),
 		.body = lk_buf_slice(&c->http.body),
 		.tls = c->stream.ssl ? &c->facts : NULL,
 		.peer = &c->peer,

@@ -46,6 +46,8 @@ struct lk_request_view {
 	const char *accept;
 	const char *user_agent;
 	const char *authorization;
+	const char *if_none_match;
+	const char *if_modified_since;
 	struct lk_slice body;
 	const struct lk_tls_facts *tls; /* NULL without TLS */
 	const struct lk_peer *peer;
@@ -130,7 +132,7 @@ struct lk_reply {
 	const char *www_authenticate; /* NULL: not sent; of a 401: LK_CHALLENGE_CERTIFICATE */
 	const struct lk_http1_field *extra;
 	size_t n_extra;
-	struct lk_slice body; /* copied; at most 4 MiB, else the connection ends */
+	struct lk_slice body; /* copied; at most 8 MiB, else the connection ends */
 	bool close_after;
 };
 
