@@ -11,7 +11,7 @@ _latchkey()
 	3:est) words='new list revoke' ;;
 	2:ca | 2:crypto | 2:trust) words=show ;;
 	*:init) words='--name --dir --state-dir --runtime-dir --profile --key-store --registrar-name
-		--listen --with-radius --radius-dir --bridge --device-network --port' ;;
+		--listen --publish --with-radius --radius-dir --bridge --device-network --port' ;;
 	*:inspect) words='--anchor --at --idevid --nonce --registrar' ;;
 	*:manufacturer) words='--name --masa-url --unknown-devices --allow-tls12 --ignore-idevid-expiry
 		--socket' ;;

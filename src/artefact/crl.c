@@ -36,6 +36,17 @@ lk_crl_reason_name(enum lk_crl_reason reason)
 	return reasons[reason];
 }
 
+enum lk_crl_reason
+lk_crl_reason_by_name(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < LK_CRL_REASON_COUNT; i++)
+		if (reasons[i] && strcmp(reasons[i], name) == 0)
+			break;
+	return (enum lk_crl_reason)i;
+}
+
 /* --- parse ------------------------------------------------------------------------------------ */
 
 static struct lk_result

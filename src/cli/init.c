@@ -52,6 +52,7 @@ take_option(int option, const char *value, struct lk_init_options *o, bool *with
 		{ 'g', offsetof(struct lk_init_options, registrar_name) },
 		{ 'D', offsetof(struct lk_init_options, radius_dir) },
 		{ 'l', offsetof(struct lk_init_options, listen) },
+		{ 'w', offsetof(struct lk_init_options, publish) },
 		{ 'b', offsetof(struct lk_init_options, bridge) },
 		{ 'N', offsetof(struct lk_init_options, device_network) },
 	};
@@ -97,6 +98,8 @@ complete(struct lk_init_options *o, bool with_radius, char registrar[static 80],
 		snprintf(registrar, 80, "registrar.%s", o->name);
 		o->registrar_name = registrar;
 	}
+	if (!o->listen && !o->publish)
+		o->publish = "0.0.0.0:8080, [::]:8080";
 	if (with_radius && !o->radius_dir) {
 		LK_TRY(lk_path_join(o->dir, "radius", radius, PATH_MAX, e));
 		o->radius_dir = radius;
@@ -119,6 +122,7 @@ read_command_line(int argc, char **argv, struct lk_init_options *o, bool *with_r
 		{ "with-radius", no_argument, NULL, 'R' },
 		{ "radius-dir", required_argument, NULL, 'D' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "publish", required_argument, NULL, 'w' },
 		{ "bridge", required_argument, NULL, 'b' },
 		{ "device-network", required_argument, NULL, 'N' },
 		{ "port", required_argument, NULL, 'p' },

@@ -20,6 +20,7 @@ struct lk_init_options {
 	const char *key_store;      /* "file:", "tpm2:" or "pkcs11:token=…" */
 	const char *registrar_name; /* DNS name */
 	const char *listen;         /* NULL: the default */
+	const char *publish;        /* addresses for plain HTTP; NULL: nothing is published */
 	const char *radius_dir;     /* NULL: no RADIUS server */
 	const char *bridge;
 	const char *device_network; /* CIDR */
@@ -61,6 +62,10 @@ LK_RESULT lk_init_plan_files(const struct lk_init_options *o, struct lk_init_jou
 	struct lk_err *e);
 /* latchkeyd.conf comes last: a network is there once that file is. */
 LK_RESULT lk_init_make_files(const struct lk_init_options *o, struct lk_err *e);
+
+/* What is published, by the registrar's name: "http://NAME:PORT" and the path. */
+LK_RESULT lk_init_publish_url(const struct lk_init_options *o, const char *path,
+	char dst[static LK_CERT_NAME_MAX], struct lk_err *e);
 
 /* A template with its @NAMES@ filled from pairs, ended by NULL. LK_R_BUG for a name that has no
  * pair. Appends to out. */

@@ -227,6 +227,32 @@ put_network(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *
 	return put(out, "The name in the RADIUS server's certificate.", "radius_server", text, e);
 }
 
+struct lk_result
+lk_init_publish_url(const struct lk_init_options *o, const char *path,
+	char dst[static LK_CERT_NAME_MAX], struct lk_err *e)
+{
+	const char *port = strrchr(o->publish, ':');
+	int n;
+
+	LK_REQUIRE(port, e, LK_R_USAGE, "--publish %s has no port", o->publish);
+	n = snprintf(dst, LK_CERT_NAME_MAX, "http://%s%s%s", o->registrar_name, port, path);
+	LK_REQUIRE(n > 0 && n < LK_CERT_NAME_MAX, e, LK_R_USAGE, "the registrar's name is too long");
+	return LK_OK;
+}
+
+static struct lk_result
+put_publish(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *e)
+{
+	char url[LK_CERT_NAME_MAX];
+
+	if (!o->publish)
+		return LK_OK;
+	LK_TRY(lk_init_publish_url(o, "", url, e));
+	LK_TRY(lk_buf_append_str(out, "\n[publish]\n", e));
+	LK_TRY(put(out, "Plain HTTP: revocation lists, which are signed.", "listen", o->publish, e));
+	return put(out, "That place, as certificates name it.", "url", url, e);
+}
+
 static struct lk_result
 put_keys(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *e)
 {
@@ -282,6 +308,7 @@ make_conf(const struct lk_init_options *o, struct lk_err *e)
 		LK_TRY(put(&out, "Where devices connect.", "listen", o->listen, e));
 	if (o->consumer)
 		LK_TRY(put(&out, "One process is plenty for a household.", "processes", "1", e));
+	LK_TRY(put_publish(&out, o, e));
 	LK_TRY(put_keys(&out, o, e));
 	LK_TRY(put_enforcement(&out, o, e));
 	LK_TRY(lk_path_join(o->dir, "latchkeyd.conf", path, sizeof path, e));

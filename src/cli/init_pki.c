@@ -205,7 +205,7 @@ issue(struct pki *p, enum part i, enum part issuer, struct lk_cert **ret, struct
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CERT_DER_MAX);
 	const struct lk_cert *above = issuer == i ? NULL : p->certs[issuer];
 	struct in_addr loopback = { htonl(INADDR_LOOPBACK) };
-	char cn[65], dns[256];
+	char cn[65], dns[256], crl[LK_CERT_NAME_MAX];
 	uint8_t serial[16];
 	struct lk_cert_spec spec = { .profile = parts[i].profile, .spki = lk_key_spki(p->keys[i]),
 		.serial = LK_SLICE_ARRAY(serial), .not_before = p->now,
@@ -216,6 +216,10 @@ issue(struct pki *p, enum part i, enum part issuer, struct lk_cert **ret, struct
 	snprintf(cn, sizeof cn, "%s %s", p->o->name, parts[i].common_name);
 	if (above && spec.not_after > lk_cert_not_after(above))
 		spec.not_after = lk_cert_not_after(above);
+	if (parts[i].issuer == SERVER_CA && p->o->publish) {
+		LK_TRY(lk_init_publish_url(p->o, "/crl/server-ca.crl", crl, e));
+		spec.crl_url = crl;
+	}
 	if (i == REGISTRAR)
 		spec.san_dns = p->o->registrar_name;
 	if (i == AAA) {

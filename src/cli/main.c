@@ -18,8 +18,8 @@ static const struct command {
 	{ "init", NULL,
 		"--name NETWORK [--dir DIR] [--state-dir DIR] [--runtime-dir DIR]\n"
 		"    [--profile consumer|enterprise] [--key-store file:|tpm2:|pkcs11:…]\n"
-		"    [--registrar-name DNS] [--listen ADDRESS] [--with-radius [--radius-dir DIR]\n"
-		"    [--bridge IF] [--device-network CIDR] [--port IF]...]",
+		"    [--registrar-name DNS] [--listen ADDRESS] [--publish ADDRESS]\n"
+		"    [--with-radius [--radius-dir DIR] [--bridge IF] [--device-network CIDR] [--port IF]...]",
 		"make a network: its CAs, keys and configuration", lk_cli_init },
 	{ "device", "list", "[--state STATE] [--admission WORD] [--limit N] [--cursor ID]",
 		"the devices that are known", lk_cli_device_list },

@@ -37,6 +37,15 @@ static const struct lk_config_key keys[] = {
 	TEXT(announce, "front", "announce", "",
 		"Interfaces on which the registrar is announced by mDNS, separated by commas."),
 
+	TEXT(publish_listen, "publish", "listen", "",
+		"Addresses for plain HTTP, separated by commas: revocation lists are served there."),
+	TEXT(publish_url, "publish", "url", "",
+		"That place as others reach it, http://NAME:PORT: certificates name their list below it."),
+	DURATION(crl_refresh, "publish", "crl_refresh", "30s", 2, 3600,
+		"How soon a revocation is on the list that is served."),
+	DURATION(crl_life, "publish", "crl_life", "1d", 600, 30 * DAY,
+		"For how long a list is good. It is renewed at half of that."),
+
 	DURATION(run, "onboarding", "run", "15m", 60, DAY,
 		"How long one onboarding may take, from approval to the LDevID."),
 	DURATION(ask, "onboarding", "ask", "4d", 60, 4 * DAY,

@@ -25,6 +25,11 @@ struct lk_noc_config {
 	bool allow_tls12;
 	char announce[LK_CONFIG_TEXT_MAX]; /* interfaces, comma-separated */
 
+	/* [publish] */
+	char publish_listen[LK_CONFIG_TEXT_MAX];
+	char publish_url[LK_CONFIG_TEXT_MAX]; /* "": no list is made, no certificate names one */
+	int64_t crl_refresh, crl_life;
+
 	/* [onboarding] */
 	int64_t run, ask, retry_after, ldevid_life;
 	bool audit_required;

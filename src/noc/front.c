@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "net/mdns_io.h"
 #include "noc/noc.h"
+#include "noc/publish.h"
 #include "role/certs_file.h"
 #include "role/front.h"
 
@@ -19,6 +20,7 @@ struct state {
 	struct lk_certs chain;
 	struct lk_est_labels labels;
 	struct lk_front *front;
+	struct lk_publisher *publisher;
 	struct announced {
 		unsigned interface;
 		struct in6_addr address; /* its link-local one */
@@ -145,6 +147,8 @@ front_start(struct lk_process *p, struct lk_err *e)
 	size_t i;
 
 	LK_TRY(lk_front_new(p, &set, &s->front, e));
+	/* The keeper takes the other half of the time. */
+	LK_TRY(lk_publisher_new(p, lk_noc_config_of(p)->crl_refresh / 2, &s->publisher, e));
 	for (i = 0; i < s->n_announced; i++)
 		LK_TRY(announce(p, &s->announced[i], e));
 	return LK_OK;
@@ -163,6 +167,7 @@ front_close(struct lk_process *p)
 		lk_mdns_io_free(s->announced[i].io);
 		lk_closep(&s->announced[i].fd);
 	}
+	lk_publisher_free(s->publisher);
 	lk_front_free(s->front);
 	lk_certs_done(&s->chain);
 	free(s);

@@ -18,6 +18,7 @@ struct state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
 	struct lk_store *store;
 	struct lk_certs registrar, former, ca, device_ca, service_ca;
+	struct lk_certs crl_issuers[LK_CRL_LIST_COUNT];
 	struct lk_certs checkpoint_signers; /* the registrar, now and before its last renewal */
 	struct lk_est_labels labels;
 	struct lk_keeper *keeper;
@@ -51,6 +52,7 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	struct lk_origin origin = { .node_id = "node-1" };
 	char path[PATH_MAX];
 	struct lk_err missing = { 0 };
+	unsigned i;
 
 	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the keeper");
 	p->state = s;
@@ -63,6 +65,8 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	LK_TRY(read_certs(p, "device-ca.pem", &s->device_ca, e));
 	LK_TRY(read_certs(p, "service-ca.pem", &s->service_ca, e));
 	LK_TRY(lk_noc_est_labels(lk_noc_config_of(p), &s->labels, e));
+	for (i = 0; lk_noc_config_of(p)->publish_url[0] && i < LK_CRL_LIST_COUNT; i++)
+		LK_TRY(read_certs(p, lk_crl_lists[i].ca, &s->crl_issuers[i], e));
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
 		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
 	LK_TRY(name_signers(s, e));
@@ -99,7 +103,8 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 		.retry_after = (unsigned)c->retry_after, .audit_required = c->audit_required,
 		.labels = s->labels, .service_seconds = c->est_life,
 		.code_seconds = c->est_code_life,
-		.tls12_at_labels_only = !c->allow_tls12 && lk_est_labels_want_tls12(&s->labels) };
+		.tls12_at_labels_only = !c->allow_tls12 && lk_est_labels_want_tls12(&s->labels),
+		.crl_refresh_seconds = c->crl_refresh, .crl_seconds = c->crl_life };
 	struct lk_keeper_domain domain = { &s->registrar, s->former.n ? &s->former : NULL, &s->ca,
 		s->device_ca.v[0], s->service_ca.v[0] };
 	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
@@ -107,8 +112,11 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 
 	struct lk_keeper_host_work work = { .tick = tick,
 		.checkpoint_signers = &s->checkpoint_signers };
+	unsigned i;
 
 	memcpy(set.site, c->network, sizeof c->network);
+	for (i = 0; i < LK_CRL_LIST_COUNT; i++)
+		set.crl_issuers[i] = s->crl_issuers[i].n ? s->crl_issuers[i].v[0] : NULL;
 	lk_keeper_host_serve(s->host, &turn);
 	LK_TRY(lk_keeper_new(&set, &domain, &turn, &s->keeper, e));
 	work.keeper = s->keeper;
@@ -120,6 +128,7 @@ static void
 keeper_close(struct lk_process *p)
 {
 	struct state *s = p->state;
+	unsigned i;
 
 	if (!s)
 		return;
@@ -131,12 +140,15 @@ keeper_close(struct lk_process *p)
 	lk_certs_done(&s->ca);
 	lk_certs_done(&s->device_ca);
 	lk_certs_done(&s->service_ca);
+	for (i = 0; i < LK_CRL_LIST_COUNT; i++)
+		lk_certs_done(&s->crl_issuers[i]);
 	lk_certs_done(&s->checkpoint_signers);
 	free(s);
 }
 
 static const struct lk_message_route routes[] = {
 	{ LK_BODY_web_request, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_get_crl, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_grant_request, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_subscribe, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_operator_request, LK_ROLE_DESK, lk_keeper_host_message },

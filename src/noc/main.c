@@ -27,6 +27,7 @@ one_if_radius(const void *config)
 
 static const struct lk_program_listener devices[] = {
 	{ "devices", offsetof(struct lk_noc_config, listen), 0 },
+	{ "public", offsetof(struct lk_noc_config, publish_listen), 0 },
 };
 static const struct lk_program_listener radius[] = {
 	{ "radius", offsetof(struct lk_noc_config, aaa_listen), 0 },

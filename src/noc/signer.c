@@ -96,6 +96,8 @@ signer_open(struct lk_process *p, struct lk_err *e)
 	size_t i;
 
 	memcpy(set.site, c->network, sizeof set.site);
+	LK_TRY(lk_slice_to_str(lk_slice_str(c->publish_url), "[publish] url", set.publish_url,
+		sizeof set.publish_url, e));
 	for (i = 0; i < LK_ARRAY_LEN(keys); i++) {
 		LK_TRY(lk_noc_pki_path(c, keys[i].chain, path, e));
 		LK_TRY(lk_signer_load(&set, keys[i].key, (const char *)c + keys[i].uri, path, e));

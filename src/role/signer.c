@@ -10,6 +10,7 @@
 #include "artefact/crl.h"
 #include "artefact/voucher_request.h"
 #include "crypto/tls_tbs.h"
+#include "role/crl_list.h"
 
 struct lk_signer {
 	struct lk_signer_settings set;
@@ -145,6 +146,23 @@ static const struct {
 	{ LK_PROFILE_OPERATOR, LK_SIGNER_OPERATOR_CA },
 };
 
+/* The address of the revocation list of the profile's CA; "" when there is none. */
+static struct lk_result
+list_url(const struct lk_signer *s, int64_t profile, char dst[static LK_CERT_NAME_MAX],
+	struct lk_err *e)
+{
+	size_t i, list;
+
+	dst[0] = 0;
+	for (i = 0; s->set.publish_url[0] && i < LK_ARRAY_LEN(issuers); i++)
+		for (list = 0; list < LK_CRL_LIST_COUNT; list++)
+			if (issuers[i].profile == profile && lk_crl_lists[list].key == issuers[i].ca)
+				LK_REQUIRE(snprintf(dst, LK_CERT_NAME_MAX, "%s%s", s->set.publish_url,
+						   lk_crl_lists[list].path) < LK_CERT_NAME_MAX,
+					e, LK_R_TOO_LARGE, "the address of revocation lists is too long");
+	return LK_OK;
+}
+
 static struct lk_result
 issuer_of(const struct lk_signer *s, int64_t profile, const struct lk_signer_identity **ret,
 	struct lk_err *e)
@@ -164,9 +182,13 @@ certificate(struct lk_signer *s, const void *body, struct lk_buf *out, struct lk
 	const struct lk_sign_certificate_body *b = body;
 	const struct lk_signer_identity *id;
 	struct lk_cert_spec spec = { 0 };
+	char crl_url[LK_CERT_NAME_MAX];
 
 	LK_TRY(recorded(b->event, e));
 	LK_TRY(issuer_of(s, b->profile, &id, e));
+	/*= RFC5280 4.2.1.13: a certificate says where its revocation list is =*/
+	LK_TRY(list_url(s, b->profile, crl_url, e));
+	spec.crl_url = crl_url;
 	spec.profile = (enum lk_cert_profile)b->profile;
 	spec.common_name = b->common_name;
 	spec.serial_number = b->serial_number;

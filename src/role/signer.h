@@ -24,6 +24,9 @@ struct lk_signer_settings {
 	/* What every device of the network is told; what differs comes with the request. Borrowed;
 	 * NULL: this program has no network. */
 	const struct lk_onboarding_leaves *onboarding;
+	/* Where revocation lists are published ("http://crl.example:8080"): certificates name it.
+	 * "": nowhere. */
+	char publish_url[LK_CERT_NAME_MAX];
 	char node[65]; /* for checkpoints */
 	char site[65];
 };

@@ -4,9 +4,10 @@
  */
 #include "role/signer_host.h"
 
+#include "artefact/crl.h"
 #include "role/certs_file.h"
 
-#define SIGNED_MAX (5 * 1024 * 1024) /* a CRL of 100,000 entries */
+#define SIGNED_MAX LK_CRL_MAX
 
 struct lk_result
 lk_signer_load(struct lk_signer_settings *settings, enum lk_signer_key which, const char *uri,

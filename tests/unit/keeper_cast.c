@@ -15,7 +15,7 @@
 #include "lifecycle/state.h"
 #include "proto/endpoint.h"
 
-#define PACKED_MAX (LK_OPERATOR_ARGUMENTS_MAX + 4096)
+#define PACKED_MAX (64 << 20)
 
 /* --- what comes out ------------------------------------------------------------------------------
  */

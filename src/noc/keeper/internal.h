@@ -5,6 +5,7 @@
 #pragma once
 
 #include "crypto/digest.h"
+#include "artefact/crl.h"
 #include "lifecycle/transition.h"
 #include "noc/keeper/keeper.h"
 
@@ -44,6 +45,17 @@ struct issuer {
 
 #define LK_WRONG_CODES_MAX 256 /* addresses that are told apart; power of two */
 
+/* What one CA revoked, and its newest list. */
+struct lk_revocations {
+	char issuer[LK_KEY_ID_HEX_MAX]; /* "": no list is made */
+	struct lk_revoked *v;		/* owned */
+	size_t n, cap;
+	int64_t revision, asked, listed; /* changes: all, those asked for, those on the list */
+	int64_t due_at; /* no list is asked for earlier */
+	int64_t number, this_update, next_update; /* of der; 0: there is none yet */
+	struct lk_buf der;
+};
+
 struct lk_keeper {
 	struct lk_keeper_settings set;
 	struct lk_keeper_domain domain;
@@ -57,6 +69,7 @@ struct lk_keeper {
 	} wrong_codes[LK_WRONG_CODES_MAX]; /* by address, see plain_est.c */
 	uint8_t wrong_codes_salt[16];
 	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
+	struct lk_revocations crls[LK_CRL_LIST_COUNT];
 	int64_t swept_at;
 };
 
@@ -127,7 +140,7 @@ web_handler lk_est_cacerts, lk_est_csrattrs, lk_est_simpleenroll, lk_est_simpler
 web_handler lk_plain_cacerts, lk_plain_csrattrs, lk_plain_simpleenroll, lk_plain_simplereenroll,
 	lk_plain_not_offered;
 web_handler lk_onboarding_declaration, lk_onboarding_information, lk_onboarding_joined;
-lk_turn_handler lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
+lk_turn_handler lk_crls_get, lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
 
 /* est.c: a certificate to be issued; its names are those of the record. Borrowed. */
 struct order {
@@ -178,6 +191,11 @@ LK_RESULT lk_audit_gate(struct lk_turn *t, const struct lk_run_record *run, bool
 LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
 /* access.c: the port closes, wherever the device is; called on revocation. */
 LK_RESULT lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, struct lk_err *e);
+/* crl.c */
+LK_RESULT lk_crls_init(struct lk_keeper *k, struct lk_err *e); /* loads what is revoked */
+void lk_crls_done(struct lk_keeper *k);
+void lk_crls_committed(struct lk_keeper *k, const struct lk_certificate_record *c);
+LK_RESULT lk_crls_tick(struct lk_keeper *k, struct lk_err *e);
 /* stream.c */
 void lk_stream_committed(void *app, const struct lk_record *r, bool removed);
 /* run.c */

@@ -9,6 +9,7 @@
  *	admission.c	may this device come in: known, trusted, allow, ask, deny
  *	brski.c		voucher requests, vouchers, telemetry		RFC 8995
  *	audit.c		the MASA's audit log, fetched and judged	RFC 8995 5.8
+ *	crl.c		revocation lists			RFC 5280 5
  *	est.c		CA certificates, CSR attributes, enrolment	RFC 7030
  *	plain_est.c	the same for clients that are no pledges, at open labels
  *	codes.c		the operators' one-time codes for those
@@ -35,6 +36,7 @@
 #include "artefact/voucher_request.h"
 #include "proto/endpoint.h"
 #include "proto/est_label.h"
+#include "role/crl_list.h"
 #include "role/turn.h"
 
 struct lk_keeper;
@@ -54,6 +56,11 @@ struct lk_keeper_settings {
 	int64_t service_seconds;	/* life of a certificate of plain EST */
 	int64_t code_seconds;		/* life of an enrolment code */
 	bool tls12_at_labels_only;	/* TLS 1.2 is offered for the sake of some of them */
+	/* Whose revocation lists are made; NULL: none of that CA. Borrowed. */
+	const struct lk_cert *crl_issuers[LK_CRL_LIST_COUNT];
+	int64_t crl_refresh_seconds; /* until a revocation is on the list that fronts serve */
+	int64_t crl_seconds;	     /* from a list's thisUpdate to its nextUpdate */
+	char plain_est_labels[LK_NAME_MAX];	 /* open labels, comma-separated; "" shuts the door */
 };
 
 /* Whose certificates the domain has; DER, no keys. All borrowed for the keeper's life. */

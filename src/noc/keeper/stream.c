@@ -79,6 +79,8 @@ lk_stream_committed(void *app, const struct lk_record *r, bool removed)
 
 	if (r->type->kind == LK_KIND_manufacturer && !lk_identity_reload(k, &e).ok)
 		lk_identity_done(k); /* nobody is known until it succeeds: refuse, not guess */
+	if (r->type->kind == LK_KIND_certificate && !removed)
+		lk_crls_committed(k, LK_RECORD_AS(certificate, r));
 	for (i = 0; f && i < LK_ARRAY_LEN(followers); i++)
 		if (k->subscribers & f->roles & 1u << followers[i])
 			/* A follower that misses a change is out of step: it has to start anew. */
