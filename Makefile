@@ -52,6 +52,7 @@ lint:
 # What is generated and committed.
 doc: all
 	@tools/spec-coverage
+	@tools/endpoint-table
 	@$(BUILD)/src/lifecycle/lifecycle-sketch >doc/lifecycle.dot
 
 clean:
