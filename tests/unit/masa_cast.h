@@ -237,21 +237,30 @@ masa_start(struct masa *m, const struct lk_masa_settings *set)
 	MASA_OK(lk_masa_keeper_new(set, &trust, &turn, &m->keeper, &masa_err));
 }
 
-/* No device, no owner. `anchor`: of the manufacturer besides the cast's vendor; may be NULL. */
+/* With the cast that is there. No device, no owner. `anchor`: of the manufacturer besides the
+ * cast's vendor; may be NULL. */
 static inline void
-masa_init(struct masa *m, const struct lk_masa_settings *set, struct lk_cert *anchor)
+masa_open(struct masa *m, const struct lk_masa_settings *set, struct lk_cert *anchor)
 {
 	const struct lk_origin origin = { "masa", "node" };
 
-	*m = (struct masa){ .signature = LK_BUF_INIT(MASA_BODY_MAX),
+	*m = (struct masa){ .cast = m->cast,
+		.signature = LK_BUF_INIT(MASA_BODY_MAX),
 		.reply_body = LK_BUF_INIT(MASA_BODY_MAX) };
 	lk_clock_fixed_init(&m->clock, PKI_NOW);
-	pki_cast_init(&m->cast);
 	MASA_OK(lk_certs_add(&m->manufacturer, pki_cert(&m->cast.vendor), &masa_err));
 	if (anchor)
 		MASA_OK(lk_certs_add(&m->manufacturer, anchor, &masa_err));
 	MASA_OK(lk_store_open_memory(LK_STORE_MASA, &origin, &m->store, &masa_err));
 	masa_start(m, set);
+}
+
+/* With a cast of its own. */
+static inline void
+masa_init(struct masa *m, const struct lk_masa_settings *set, struct lk_cert *anchor)
+{
+	pki_cast_init(&m->cast);
+	masa_open(m, set, anchor);
 }
 
 static inline void

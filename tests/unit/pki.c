@@ -184,6 +184,29 @@ pki_cast_done(struct pki_cast *c)
 }
 
 static void
+share_id(const struct pki_id *id, struct pki_id *ret)
+{
+	size_t i;
+
+	*ret = (struct pki_id){ .key = lk_key_ref(id->key) };
+	for (i = 0; i < id->chain.n; i++)
+		must_ok(lk_certs_add(&ret->chain, id->chain.v[i], e));
+}
+
+void
+pki_cast_share(const struct pki_cast *c, struct pki_cast *ret)
+{
+	share_id(&c->vendor, &ret->vendor);
+	share_id(&c->masa, &ret->masa);
+	share_id(&c->device, &ret->device);
+	share_id(&c->domain, &ret->domain);
+	share_id(&c->registrar, &ret->registrar);
+	share_id(&c->stranger_ca, &ret->stranger_ca);
+	share_id(&c->stranger, &ret->stranger);
+	ret->manufacturer = pki_anchors(&ret->vendor);
+}
+
+static void
 append_cms(CMS_ContentInfo *info, struct lk_buf *out)
 {
 	LK_CLEANUP(lk_openssl_freep) uint8_t *der = NULL;

@@ -66,6 +66,8 @@ struct pki_cast {
 
 void pki_cast_init(struct pki_cast *cast);
 void pki_cast_done(struct pki_cast *cast);
+/* The same people in another test's hands: done with apart. */
+void pki_cast_share(const struct pki_cast *cast, struct pki_cast *ret);
 
 /* A CMS SignedData as nobody should make it, or as everybody does. */
 struct pki_cms {

@@ -232,6 +232,7 @@ test_stale_request(void **state)
 	site_done(&s);
 }
 
+/*= RFC8995 5.3: the registrar decides by local policy whether the pledge may join =*/
 /* A human decides: 202, and the device may come back as often as it likes. */
 static void
 test_waiting_room(void **state)
