@@ -141,6 +141,40 @@ test_wrong_bytes(void **state)
 	site_done(&s);
 }
 
+/* Signed by the device, and still no voucher request. */
+static void
+test_wrong_json(void **state)
+{
+	static const struct {
+		const char *text;
+		enum lk_reason reason;
+	} rows[] = {
+		{ "", LK_R_JSON_SYNTAX },
+		{ "[]", LK_R_JSON_SYNTAX },
+		{ "{\"ietf-voucher-request:voucher\":{}} x", LK_R_JSON_SYNTAX },
+		{ "{\"ietf-voucher:voucher\":{}}", LK_R_JSON_MEMBER },
+		{ "{\"ietf-voucher-request:voucher\":{\"nonce\":\"12345678\",\"nonce\":\"2\"}}",
+			LK_R_JSON_DUPLICATE },
+		{ "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+		  "]]]}",
+			LK_R_JSON_DEPTH },
+	};
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	for (size_t i = 0; i < LK_ARRAY_LEN(rows); i++) {
+		lk_buf_clear(&s.request);
+		pki_cms_sign(&(struct pki_cms){ .text = rows[i].text, .signer = &s.pki.device },
+			&s.request);
+		site_request_again(&s);
+		assert_site_refused(&s, rows[i].reason);
+	}
+	site_request_voucher(&s, "proximity-registrar-cert", "\"MII*\"");
+	assert_site_refused(&s, LK_R_REQUEST_LEAF);
+	site_done(&s);
+}
+
 /*= Latchkey registrar: a renewed certificate stays presentable to runs in progress =*/
 static void
 test_former_registrar_certificate(void **state)
@@ -225,6 +259,7 @@ test_stale_request(void **state)
 	site_masa(&s, 404, LK_TYPE_TEXT, LK_SLICE_LIT("unknown"));
 	site_request_again(&s);
 	assert_site_refused(&s, LK_R_REQUEST_STALE);
+	s.clock.seconds++;
 	assert_int_equal(site_request_voucher(&s, "nonce", "\"another-nonce\""), 0);
 	assert_string_equal(site_run(&s)->nonce, "another-nonce");
 	post(&s, lk_buf_slice(&old));
@@ -587,6 +622,39 @@ test_wrong_signers(void **state)
 	}
 }
 
+/* Whatever its content says: an envelope that is no SignedData of one signer is no voucher. */
+static void
+test_vouchers_in_wrong_envelopes(void **state)
+{
+	enum { UNSIGNED, TWICE, SEALED, TRAILING, FLIPPED, HOW_COUNT };
+	static const enum lk_reason reasons[HOW_COUNT] = { LK_R_CMS_SIGNERS, LK_R_CMS_SIGNERS,
+		LK_R_CMS_TYPE, LK_R_CMS_SYNTAX, LK_R_CMS_SIGNATURE };
+
+	(void)state;
+	for (int how = 0; how < HOW_COUNT; how++) {
+		struct site s;
+		LK_CLEANUP(lk_freep) char *text = NULL;
+
+		site_init(&s, "allow");
+		site_until(&s, SITE_REQUESTED);
+		text = pki_voucher_text(&s.pki, NULL, NULL);
+		if (how == SEALED)
+			pki_cms_envelop(text, &s.pki.registrar, &s.voucher);
+		else
+			pki_cms_sign(&(struct pki_cms){ .text = text,
+					     .signer = how == UNSIGNED ? NULL : &s.pki.masa,
+					     .second = how == TWICE ? &s.pki.stranger : NULL },
+				&s.voucher);
+		if (how == TRAILING)
+			must_succeed(lk_buf_append(&s.voucher, LK_SLICE_LIT("\0"), e));
+		if (how == FLIPPED)
+			s.voucher.p[s.voucher.n - 1] ^= 1; /* of the signature */
+		site_masa(&s, 200, LK_TYPE_VOUCHER, lk_buf_slice(&s.voucher));
+		assert_run_failed(&s, "voucher-refused", reasons[how]);
+		site_done(&s);
+	}
+}
+
 /* The manufacturer was removed from under a run: its voucher is not believed. */
 static void
 test_manufacturer_gone_while_the_masa_thinks(void **state)
@@ -754,6 +822,7 @@ main(void)
 		cmocka_unit_test(test_wrong_leaves),
 		cmocka_unit_test(test_wrong_envelopes),
 		cmocka_unit_test(test_wrong_bytes),
+		cmocka_unit_test(test_wrong_json),
 		cmocka_unit_test(test_former_registrar_certificate),
 		cmocka_unit_test(test_replay_by_another),
 		cmocka_unit_test(test_identical_requests),
@@ -774,6 +843,7 @@ main(void)
 		cmocka_unit_test(test_lying_vouchers),
 		cmocka_unit_test(test_expired_voucher),
 		cmocka_unit_test(test_wrong_signers),
+		cmocka_unit_test(test_vouchers_in_wrong_envelopes),
 		cmocka_unit_test(test_manufacturer_gone_while_the_masa_thinks),
 		cmocka_unit_test(test_voucher_is_forwarded),
 		cmocka_unit_test(test_answer_for_an_overtaken_run),
