@@ -7,7 +7,8 @@
  * What is open stands in memory first and in the kernel second: when somebody touched
  * our tables they are made anew from memory, before anything else is opened. A process that
  * starts remembers nothing, so it starts with every port shut and has hostapd
- * authenticate once more who is there. Between an end and that start the tables stay.
+ * authenticate once more who is there. Between an end and that start the tables stay: after an
+ * orderly one with every port shut, after a death with those open that were.
  *
  * Bindings come from dnsmasq's leases. A lease that is missing from the file unbinds
  * nothing, since dnsmasq empties the file before it writes it; its end does.
@@ -681,20 +682,18 @@ enforcer_start(struct lk_process *p, struct lk_err *e)
 	return LK_OK;
 }
 
-/* An orderly end leaves the machine as it was. */
+/*= Latchkey enforcement: a stopped enforcer leaves every port shut =*/
+/* From here on nobody watches the cables: everybody out, and the tables stay. */
 static void
 enforcer_stop(struct lk_process *p)
 {
-	static const char remove[] =
-		"{\"nftables\":["
-		"{\"add\":{\"table\":{\"family\":\"netdev\",\"name\":\"latchkey\"}}},"
-		"{\"delete\":{\"table\":{\"family\":\"netdev\",\"name\":\"latchkey\"}}},"
-		"{\"add\":{\"table\":{\"family\":\"inet\",\"name\":\"latchkey\"}}},"
-		"{\"delete\":{\"table\":{\"family\":\"inet\",\"name\":\"latchkey\"}}}]}";
+	struct state *s = p->state;
 	struct lk_err e;
 
-	if (!lk_nft_apply(lk_slice_str(remove), &e).ok)
+	if (!ensure_tables(s, &e).ok)
 		lk_log_err(&e, NULL);
+	while (s->n_open)
+		cut_or_log(s, s->open);
 	lk_process_end(p);
 }
 
