@@ -25,8 +25,7 @@ enum {
 	LK_CHANNEL_HEADER = 8,
 	LK_CHANNEL_PACKET_MAX = 64 * 1024,
 	LK_CHANNEL_IN_FLIGHT = 1024, /* requests, each way */
-	/* Packets that wait until the peer reads: the change stream of an import is a packet a device. */
-	LK_CHANNEL_QUEUE_MAX = 32768
+	LK_CHANNEL_QUEUE_MAX = 4096  /* packets that wait until the peer reads */
 };
 
 struct lk_channel; /* opaque */

@@ -348,6 +348,18 @@ static const struct lk_route http_routes[] = {
 
 /* --- the change stream ------------------------------------------------------------------------ */
 
+/* A keeper that was started anew may know more or less than the one before. */
+static struct lk_result
+on_begin(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_message *m,
+	struct lk_err *e)
+{
+	struct state *s = p->state;
+
+	(void)from;
+	(void)m;
+	return lk_model_reset(s->model, e);
+}
+
 static struct lk_result
 on_record(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_message *m,
 	struct lk_err *e)
@@ -380,16 +392,14 @@ on_live(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_me
 	return LK_OK;
 }
 
-/* A keeper that was started anew may know more or less than the one before. */
 static void
 desk_linked(struct lk_process *p, const struct lk_peer_ref *peer)
 {
 	const struct lk_subscribe_body b = { .version = 1 };
-	struct state *s = p->state;
 	struct lk_err e = { 0 };
 
-	if (peer->role == LK_ROLE_KEEPER && (!lk_model_reset(s->model, &e).ok ||
-		!lk_process_tell(p, LK_ROLE_KEEPER, 0, LK_BODY_subscribe, &b, &e).ok)) {
+	if (peer->role == LK_ROLE_KEEPER &&
+		!lk_process_tell(p, LK_ROLE_KEEPER, 0, LK_BODY_subscribe, &b, &e).ok) {
 		lk_log_err(&e, NULL);
 		lk_process_end(p); /* a desk out of step is of no use: the next one begins anew */
 	}
@@ -463,6 +473,7 @@ desk_close(struct lk_process *p)
 }
 
 static const struct lk_message_route routes[] = {
+	{ LK_BODY_stream_begin, LK_ROLE_KEEPER, on_begin },
 	{ LK_BODY_stream_record, LK_ROLE_KEEPER, on_record },
 	{ LK_BODY_stream_live, LK_ROLE_KEEPER, on_live },
 };

@@ -93,6 +93,12 @@ tick(void *keeper, struct lk_err *e)
 }
 
 static struct lk_result
+feed(void *keeper, bool *ret_more, struct lk_err *e)
+{
+	return lk_keeper_feed(keeper, ret_more, e);
+}
+
+static struct lk_result
 keeper_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
@@ -110,7 +116,7 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
 		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
 
-	struct lk_keeper_host_work work = { .tick = tick,
+	struct lk_keeper_host_work work = { .tick = tick, .feed = feed,
 		.checkpoint_signers = &s->checkpoint_signers };
 	unsigned i;
 
@@ -150,7 +156,6 @@ static const struct lk_message_route routes[] = {
 	{ LK_BODY_web_request, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_get_crl, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_grant_request, LK_ROLE_AAA, lk_keeper_host_message },
-	{ LK_BODY_subscribe, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_operator_request, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_subscribe, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_port_event, LK_ROLE_ENFORCER, lk_keeper_host_message },
@@ -163,5 +168,6 @@ const struct lk_role_work lk_noc_keeper = {
 	.cage = keeper_cage,
 	.start = keeper_start,
 	.unlinked = lk_keeper_host_unlinked,
+	.drained = lk_keeper_host_drained,
 	.close = keeper_close,
 };

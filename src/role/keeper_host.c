@@ -12,6 +12,8 @@
 
 #define TICK_MS          250
 #define CERTS_REMEMBERED 1024 /* each comes several times in a run */
+/* Of the change stream, waiting for one reader: its queue is for answers too. */
+#define STREAM_QUEUE 64
 
 /* A turn knows a process by one number; a process that was started anew has another. */
 #define INDEX_BITS 8
@@ -36,14 +38,20 @@ peer_of(enum lk_role role, unsigned number, uint32_t id)
 	return (struct lk_peer_ref){ role, number & ((1u << INDEX_BITS) - 1), number >> INDEX_BITS, id };
 }
 
+/* The end of a turn of the loop: what came in is committed, then who follows is fed. */
 static void
 flush(void *ctx)
 {
 	struct lk_keeper_host *h = ctx;
 	struct lk_err e = { 0 };
+	bool more = false;
 
 	if (!lk_turn_flush(h->work.turn, &e).ok)
 		lk_log_err(&e, NULL);
+	if (h->work.feed && !lk_turn_is_open(h->work.turn) && !h->work.feed(h->work.keeper, &more, &e).ok)
+		lk_log_err(&e, NULL);
+	if (more)
+		lk_defer(h->process->loop, &h->flush);
 }
 
 /* The answer to a question of the turn's. tag: the role in the upper half, the question's id. */
@@ -98,6 +106,15 @@ send_out(void *ctx, enum lk_turn_send kind, enum lk_role to, unsigned index, uin
 	return lk_fail(e, LK_R_BUG, "there is no sending %d", (int)kind);
 }
 
+static size_t
+room(void *ctx, enum lk_role to)
+{
+	struct lk_keeper_host *h = ctx;
+	size_t queued = lk_process_queued(h->process, to, 0);
+
+	return queued < STREAM_QUEUE ? STREAM_QUEUE - queued : 0;
+}
+
 static void
 ticked(void *ctx)
 {
@@ -107,8 +124,7 @@ ticked(void *ctx)
 	if (!h->work.tick(h->work.keeper, &e).ok ||
 		!lk_checkpointer_tick(&h->checkpointer, h->work.turn, &e).ok)
 		lk_log_err(&e, NULL);
-	if (lk_turn_is_open(h->work.turn))
-		lk_defer(h->process->loop, &h->flush);
+	lk_defer(h->process->loop, &h->flush);
 	lk_timer_at(h->timer, lk_loop_now_ms(h->process->loop) + TICK_MS);
 }
 
@@ -129,6 +145,7 @@ lk_keeper_host_serve(struct lk_keeper_host *h, struct lk_turn_settings *ret)
 {
 	ret->checkpointer = &h->checkpointer;
 	ret->send = send_out;
+	ret->room = room;
 	ret->send_ctx = h;
 }
 
@@ -178,4 +195,13 @@ lk_keeper_host_unlinked(struct lk_process *p, const struct lk_peer_ref *peer)
 
 	if (h->work.turn)
 		lk_turn_role_gone(h->work.turn, peer->role, number_of(peer));
+}
+
+void
+lk_keeper_host_drained(struct lk_process *p, const struct lk_peer_ref *peer)
+{
+	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
+
+	(void)peer;
+	lk_defer(p->loop, &h->flush);
 }

@@ -19,6 +19,9 @@ struct lk_keeper_host_work {
 	void *keeper;
 	struct lk_turn *turn;
 	struct lk_result (*tick)(void *keeper, struct lk_err *e); /* a few times a second */
+	/* More of the change stream, between turns; *ret_more: there is more that would be taken now.
+	 * NULL: there is no stream. */
+	struct lk_result (*feed)(void *keeper, bool *ret_more, struct lk_err *e);
 	const struct lk_certs *checkpoint_signers;		  /* borrowed */
 };
 
@@ -31,3 +34,4 @@ struct lk_keeper_host *lk_keeper_host_free(struct lk_keeper_host *h);
 /* For lk_role_work: every message goes this way. */
 lk_message_handler lk_keeper_host_message;
 void lk_keeper_host_unlinked(struct lk_process *p, const struct lk_peer_ref *peer);
+void lk_keeper_host_drained(struct lk_process *p, const struct lk_peer_ref *peer);

@@ -697,6 +697,20 @@ lk_turn_flush(struct lk_turn *t, struct lk_err *e)
 	return r;
 }
 
+size_t
+lk_turn_room(const struct lk_turn *t, enum lk_role to)
+{
+	return t->set.room(t->set.send_ctx, to);
+}
+
+struct lk_result
+lk_turn_send(struct lk_turn *t, enum lk_role to, enum lk_body type, struct lk_slice packed,
+	struct lk_err *e)
+{
+	LK_REQUIRE(!t->open, e, LK_R_BUG, "%s may rest on what is not committed", lk_body_name(type));
+	return t->set.send(t->set.send_ctx, LK_SEND_EVENT, to, 0, 0, type, packed, e);
+}
+
 /* --- time and loss ----------------------------------------------------------------------------- */
 
 static void

@@ -76,6 +76,8 @@ struct lk_turn_settings {
 	struct lk_result (*send)(void *send_ctx, enum lk_turn_send kind, enum lk_role to,
 		unsigned index, uint32_t id, enum lk_body type, struct lk_slice packed,
 		struct lk_err *e);
+	/* How many messages more that role is to be sent for now, by lk_turn_send(). */
+	size_t (*room)(void *send_ctx, enum lk_role to);
 	void *send_ctx;
 	struct lk_checkpointer *checkpointer; /* borrowed, for its handler; NULL: none */
 	int64_t answer_ms; /* how long a question to another role may stay open */
@@ -103,6 +105,12 @@ void lk_turn_failed(struct lk_turn *t, uint32_t id, const struct lk_err *why);
 void lk_turn_role_gone(struct lk_turn *t, enum lk_role role, unsigned index);
 /* Overdue requests and questions; a few times a second. Opens a turn if there are any. */
 void lk_turn_tick(struct lk_turn *t);
+
+/* For what is told bit by bit as its reader takes it, from what is committed already: between turns
+ * only. Sends at once; LK_R_IPC_GONE when there is no such role. */
+size_t lk_turn_room(const struct lk_turn *t, enum lk_role to);
+LK_RESULT lk_turn_send(struct lk_turn *t, enum lk_role to, enum lk_body type, struct lk_slice packed,
+	struct lk_err *e);
 
 /* --- for handlers ------------------------------------------------------------------------- */
 

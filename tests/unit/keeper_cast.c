@@ -76,11 +76,21 @@ send_out(void *ctx, enum lk_turn_send kind, enum lk_role to, unsigned index, uin
 		note_question(s, to, id, type, packed);
 		break;
 	case LK_SEND_EVENT:
+		LK_REQUIRE(!s->told_gone, e, LK_R_IPC_GONE, "nobody follows");
 		if (s->told)
 			s->told(s->told_ctx, to, type, packed);
 		break;
 	}
 	return LK_OK;
+}
+
+static size_t
+room(void *ctx, enum lk_role to)
+{
+	const struct site *s = ctx;
+
+	(void)to;
+	return s->told_room;
 }
 
 /* --- what goes in
@@ -257,6 +267,7 @@ site_restart(struct site *s)
 		.clock = &s->clock.clock,
 		.random = &counting,
 		.send = send_out,
+		.room = room,
 		.send_ctx = s,
 		.answer_ms = 30000,
 		.park_ms = 8000 };
@@ -305,6 +316,7 @@ site_init(struct site *s, const char *unknown)
 		.remote = SITE_ADDRESS,
 		.label = "",
 		.authorization = "",
+		.told_room = SIZE_MAX,
 		.binding = LK_SLICE_ARRAY(binding),
 		.packed = LK_BUF_INIT(PACKED_MAX),
 		.before = LK_BUF_INIT(PACKED_MAX),

@@ -73,6 +73,8 @@ struct site {
 	bool signer_waits;
 	void (*told)(void *ctx, enum lk_role to, enum lk_body type, struct lk_slice packed);
 	void *told_ctx;
+	bool told_gone;	  /* who follows the change stream is not there */
+	size_t told_room; /* how many messages it takes now */
 
 	/* The answer to the newest message; replied is false while it is parked. */
 	bool replied;

@@ -56,6 +56,20 @@ struct lk_revocations {
 	struct lk_buf der;
 };
 
+/* Who follows the change stream, and how far it was told. */
+struct follower {
+	enum {
+		FOLLOWS_NOT,   /* nobody subscribed, or it went away */
+		FOLLOWS_ANEW,  /* subscribed, or too far behind: is told everything */
+		FOLLOWS_WALK,  /* is being told what there is */
+		FOLLOWS_LIVE
+	} how;
+	size_t feed;	       /* of stream.c's list: which is walked along */
+	struct lk_scan scan;
+	struct lk_record *at;  /* of that feed, the last that was told; NULL: none yet */
+	struct lk_buf changes; /* list: `stream_record` bodies that wait until it reads */
+};
+
 struct lk_keeper {
 	struct lk_keeper_settings set;
 	struct lk_keeper_domain domain;
@@ -68,7 +82,7 @@ struct lk_keeper {
 		unsigned n;
 	} wrong_codes[LK_WRONG_CODES_MAX]; /* by address, see plain_est.c */
 	uint8_t wrong_codes_salt[16];
-	uint32_t subscribers;	/* bit per enum lk_role that follows the change stream */
+	struct follower follower; /* the desk */
 	struct lk_revocations crls[LK_CRL_LIST_COUNT];
 	int64_t swept_at;
 };
@@ -197,6 +211,8 @@ void lk_crls_done(struct lk_keeper *k);
 void lk_crls_committed(struct lk_keeper *k, const struct lk_certificate_record *c);
 LK_RESULT lk_crls_tick(struct lk_keeper *k, struct lk_err *e);
 /* stream.c */
+void lk_stream_init(struct follower *f);
+void lk_stream_done(struct follower *f);
 void lk_stream_committed(void *app, const struct lk_record *r, bool removed);
 /* run.c */
 LK_RESULT lk_runs_sweep(struct lk_turn *t, struct lk_err *e);

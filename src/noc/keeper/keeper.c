@@ -66,7 +66,6 @@ static const struct lk_turn_route routes[] = {
 	{ LK_ROLE_FRONT, LK_BODY_web_request, web_request },
 	{ LK_ROLE_FRONT, LK_BODY_get_crl, lk_crls_get },
 	{ LK_ROLE_AAA, LK_BODY_grant_request, lk_access_grant },
-	{ LK_ROLE_AAA, LK_BODY_subscribe, lk_stream_subscribe },
 	{ LK_ROLE_DESK, LK_BODY_operator_request, lk_operator_request },
 	{ LK_ROLE_DESK, LK_BODY_subscribe, lk_stream_subscribe },
 	{ LK_ROLE_ENFORCER, LK_BODY_port_event, lk_access_port_event },
@@ -265,6 +264,7 @@ lk_keeper_new(const struct lk_keeper_settings *settings, const struct lk_keeper_
 	LK_REQUIRE(k, e, LK_R_NOMEM, "no memory for the keeper");
 	k->set = *settings;
 	k->domain = *domain;
+	lk_stream_init(&k->follower);
 	LK_TRY(prepare_issuers(k, e));
 	lk_random_fill(turn->random, k->wrong_codes_salt, sizeof k->wrong_codes_salt);
 	ts.app = k;
@@ -286,6 +286,7 @@ lk_keeper_free(struct lk_keeper *k)
 {
 	if (!k)
 		return NULL;
+	lk_stream_done(&k->follower);
 	lk_identity_done(k);
 	lk_crls_done(k);
 	lk_turn_free(k->turn);

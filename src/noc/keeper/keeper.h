@@ -16,7 +16,7 @@
  *	onboarding.c	onboarding information, the success report
  *	access.c	grants for the RADIUS server, ports opened and closed
  *	operator.c	what operators ask for, by the desk
- *	stream.c	the change stream to desk and aaa
+ *	stream.c	the change stream to the desk
  *
  * A run is one verified pledge request and what comes of it: at most one LDevID, within
  * run_seconds of leaving the waiting room. Its state says what may come next:
@@ -83,3 +83,6 @@ LK_DEFINE_CLEANUP(struct lk_keeper *, lk_keeper_free);
 struct lk_turn *lk_keeper_turn(struct lk_keeper *k);
 /* Once a second: runs that ended, grants that ended. Opens a turn if there is anything to do. */
 LK_RESULT lk_keeper_tick(struct lk_keeper *k, struct lk_err *e);
+/* Between turns: tells who follows the change stream some of what it has not been told. *ret_more:
+ * it would take more. */
+LK_RESULT lk_keeper_feed(struct lk_keeper *k, bool *ret_more, struct lk_err *e);
