@@ -102,8 +102,16 @@ static const struct lk_config_key keys[] = {
 		"What stands before the port's name in a NAS-Identifier."),
 };
 
+static struct lk_result
+check(const void *values, struct lk_err *e)
+{
+	struct lk_est_labels labels;
+
+	return lk_noc_est_labels(values, &labels, e);
+}
+
 const struct lk_config_spec lk_noc_config_spec = { "latchkeyd", "/etc/latchkey/latchkeyd.conf", keys,
-	LK_ARRAY_LEN(keys), sizeof(struct lk_noc_config) };
+	LK_ARRAY_LEN(keys), sizeof(struct lk_noc_config), check };
 
 struct lk_result
 lk_noc_pki_path(const struct lk_noc_config *c, const char *name, char dst[static PATH_MAX],

@@ -587,5 +587,5 @@ lk_config_load(const struct lk_config_spec *spec, const struct lk_config_args *a
 		if (over[i].value)
 			LK_TRY(set_value(
 				find_key(spec, "paths", over[i].key), over[i].value, values, e));
-	return LK_OK;
+	return spec->check ? spec->check(values, e) : LK_OK;
 }

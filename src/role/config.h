@@ -123,6 +123,8 @@ struct lk_config_spec {
 	const struct lk_config_key *keys;
 	size_t n_keys;
 	size_t size; /* of the program's struct */
+	/* Rules that a row cannot state; NULL: there are none. */
+	struct lk_result (*check)(const void *values, struct lk_err *e);
 };
 
 /* All defaults. Also the proof that they are in range: tests call it for every table. */

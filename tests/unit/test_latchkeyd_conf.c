@@ -139,12 +139,32 @@ test_pki_path(void **ctx)
 	assert_string_equal(path, "/etc/latchkey/pki/root.pem");
 }
 
+static void
+test_labels_are_checked_at_once(void **ctx)
+{
+	static struct lk_noc_config c;
+	struct lk_err e = { 0 };
+
+	(void)ctx;
+	assert_true(lk_config_defaults(&lk_noc_config_spec, &c, &e).ok);
+	assert_true(lk_noc_config_spec.check(&c, &e).ok);
+	memcpy(c.est_labels, "plant code", sizeof "plant code");
+	assert_false(lk_noc_config_spec.check(&c, &e).ok); /* and no CA that issues there */
+	assert_int_equal(e.reason, LK_R_EST_LABELS);
+	memcpy(c.service_ca_key, "file:ca.key", sizeof "file:ca.key");
+	assert_true(lk_noc_config_spec.check(&c, &e).ok);
+	memcpy(c.est_labels, "plant", sizeof "plant");
+	assert_false(lk_noc_config_spec.check(&c, &e).ok);
+	assert_int_equal(e.reason, LK_R_EST_LABELS);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_in_range),
 		cmocka_unit_test(test_the_manual_has_every_option),
+		cmocka_unit_test(test_labels_are_checked_at_once),
 		cmocka_unit_test_setup_teardown(
 			test_the_most_ports_with_the_longest_names, make_folder, drop_folder),
 		cmocka_unit_test(test_one_port_more_is_refused),
