@@ -95,8 +95,7 @@ check_rate(struct lk_turn *t, unsigned slot, struct lk_err *e)
 		k->wrong_codes[slot].since = lk_turn_now(t);
 		k->wrong_codes[slot].n = 0;
 	}
-	/*= Latchkey EST: ten wrong codes from one address shut it out until their minute is over
-	 * =*/
+	/*= Latchkey EST: ten wrong codes in a minute shut their address out =*/
 	LK_REQUIRE(k->wrong_codes[slot].n < WRONG_CODES, e, LK_R_EST_RATE,
 		"%d wrong codes within a minute", WRONG_CODES);
 	return LK_OK;
@@ -213,8 +212,7 @@ order(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_requ
 		o.serial_number = want.serial_number = d.serial;
 	}
 	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
-	/*= Latchkey EST: a foreign subject or SAN is refused, an absent one filled from the record
-	 * =*/
+	/*= Latchkey EST: foreign names are refused, absent ones filled in =*/
 	LK_TRY(lk_csr_check(csr, &want, &verified, e));
 	o.spki = verified.spki;
 	LK_TRY(lk_est_order(t, &o, certificate_signed, en->cert_serial, e));
