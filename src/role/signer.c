@@ -110,6 +110,7 @@ voucher(struct lk_signer *s, const void *body, struct lk_buf *out, struct lk_err
 {
 	const struct lk_sign_voucher_body *b = body;
 	struct lk_voucher_leaves leaf = { 0 };
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *pinned = NULL;
 	const struct lk_signer_identity *id;
 
 	LK_TRY(recorded(b->event, e));
@@ -121,6 +122,8 @@ voucher(struct lk_signer *s, const void *body, struct lk_buf *out, struct lk_err
 	leaf.created_on = b->created_on;
 	leaf.assertion = (int)b->assertion;
 	LK_TRY(text(b->serial_number, leaf.serial_number, sizeof leaf.serial_number, e));
+	/*= Latchkey signer: what a voucher pins is a certificate =*/
+	LK_TRY(lk_cert_parse(b->pinned_domain_cert, &pinned, e));
 	leaf.pinned_domain_cert = lend(b->pinned_domain_cert);
 	LK_TRY(text(b->nonce, leaf.nonce, sizeof leaf.nonce, e));
 	if (b->nonce[0])
