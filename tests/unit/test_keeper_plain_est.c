@@ -184,6 +184,37 @@ test_what_everybody_may_have(void **state)
 	plant_done(&p);
 }
 
+static size_t
+lines(struct lk_slice body)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < body.n; i++)
+		n += body.p[i] == '\n';
+	assert_int_equal(body.p[body.n - 1], '\n');
+	return n;
+}
+
+/* A client that names itself reads what is long in lines only; one that does not, on one line. */
+static void
+test_forms_of_base64(void **state)
+{
+	struct plant p;
+
+	(void)state;
+	plant_init(&p);
+	assert_int_equal(site_ask(&p.s, NULL, LK_EP_LABEL_CACERTS, lk_slice(NULL, 0)), 200);
+	assert_in_range(p.s.reply.body.n, 1000, 4000);
+	assert_int_equal(lines(p.s.reply.body), 1);
+	p.s.user_agent = "libest client 1.0";
+	assert_int_equal(site_ask(&p.s, NULL, LK_EP_LABEL_CACERTS, lk_slice(NULL, 0)), 200);
+	assert_int_equal(lines(p.s.reply.body), (p.s.reply.body.n + 76) / 77);
+	enrolled(&p);
+	assert_in_range(p.s.reply.body.n, 100, 1000); /* short */
+	assert_int_equal(lines(p.s.reply.body), 1);
+	plant_done(&p);
+}
+
 /*= RFC7030 3.2.3: HTTP authentication is asked for by 401 and WWW-Authenticate =*/
 static void
 test_challenge(void **state)
@@ -661,6 +692,7 @@ test_idevid(void **state)
 	lk_cert_subject(c, LK_OID_SERIAL_NUMBER, text);
 	assert_string_equal(text, PKI_SERIAL);
 	assert_string_equal(p.s.device.ldevid_serial, ""); /* it is no LDevID */
+	assert_string_equal(site_event(&p.s, "certificate-issued")->device_id, p.s.device.id);
 	assert_int_equal(renew(&p), 200);
 	assert_int_equal(come(&p, &p.s.pki.device.chain), 200); /* it lost its certificate */
 	assert_int_equal(site_count(&p.s, LK_KIND_enrolment), 1);
@@ -744,6 +776,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shut),
 		cmocka_unit_test(test_what_everybody_may_have),
+		cmocka_unit_test(test_forms_of_base64),
 		cmocka_unit_test(test_challenge),
 		cmocka_unit_test(test_tls12),
 		cmocka_unit_test(test_what_a_code_gives),

@@ -229,6 +229,7 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 {
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
 	LK_CLEANUP(lk_record_done) struct lk_enrolment_record en = LK_RECORD_INIT(enrolment);
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
 	struct lk_web_reply_body reply = { .status = 200, .content_type = LK_TYPE_PKCS7_CERTS };
 
@@ -239,7 +240,8 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	LK_TRY(lk_est_signed(t, m, &keeper_of(t)->service_ca, &cert, e));
 	memcpy(en.id, cert.run_id, sizeof en.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_ENROLMENT_BY_ID, &en.record, e));
-	LK_TRY(lk_keeper_event(t, "certificate-issued", NULL, en.id, "signer",
+	memcpy(d.id, en.device_id, sizeof d.id);
+	LK_TRY(lk_keeper_event(t, "certificate-issued", &d, en.id, "signer",
 		json_pack(
 			"{s:s,s:s,s:s}", "serial", cert.serial, "label", en.label, "name", en.name),
 		NULL, e));
