@@ -516,6 +516,22 @@ test_codes_that_are_not_made(void **state)
 	plant_done(&p);
 }
 
+/*= Latchkey EST: no code is made for the name that a device has here =*/
+static void
+test_no_code_for_a_device(void **state)
+{
+	struct plant p;
+
+	(void)state;
+	plant_init(&p);
+	p.s.label = "";
+	site_until(&p.s, SITE_DONE);
+	site_operate(&p.s, "est.code.new", "{\"label\":\"plant\",\"name\":\"%s\"}",
+		site_device(&p.s)->id);
+	assert_site_refused(&p.s, LK_R_OPERATOR_ARGUMENT);
+	plant_done(&p);
+}
+
 /* A code is told once; store and ledger have a digest at most. */
 static void
 test_code_is_not_kept(void **state)
@@ -787,6 +803,7 @@ main(void)
 		cmocka_unit_test(test_guessing),
 		cmocka_unit_test(test_guessing_elsewhere),
 		cmocka_unit_test(test_codes_that_are_not_made),
+		cmocka_unit_test(test_no_code_for_a_device),
 		cmocka_unit_test(test_code_is_not_kept),
 		cmocka_unit_test(test_signer_fails),
 		cmocka_unit_test(test_keeper_is_restarted),

@@ -54,6 +54,22 @@ check_name(const char *name, const char *what, const char *chars, struct lk_err 
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
 
+/*= Latchkey EST: no code is made for the name that a device has here =*/
+static struct lk_result
+check_no_device(struct lk_turn *t, const char *name, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+	bool found;
+
+	if (strlen(name) >= sizeof d.id)
+		return LK_OK;
+	memcpy(d.id, name, strlen(name) + 1);
+	LK_TRY(lk_store_find(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, &found, e));
+	LK_REQUIRE(!found, e, LK_R_OPERATOR_ARGUMENT, "%s is a device, which enrols by its IDevID",
+		name);
+	return LK_OK;
+}
+
 static struct lk_result
 read_arguments(
 	struct lk_turn *t, const json_t *args, struct lk_enrolment_record *en, struct lk_err *e)
@@ -67,6 +83,7 @@ read_arguments(
 	LK_REQUIRE(l && l->code, e, LK_R_EST_LABEL_SHUT, "label \"%s\" is not open for codes",
 		en->label);
 	LK_TRY(check_name(en->name, "name", LETTERS "_@ ", e));
+	LK_TRY(check_no_device(t, en->name, e));
 	return check_name(en->dns, "dns", LETTERS, e);
 }
 
