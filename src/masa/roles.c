@@ -179,6 +179,7 @@ static struct lk_result
 signer_open(struct lk_process *p, struct lk_err *e)
 {
 	const struct lk_masa_config *c = lk_masa_config_of(p);
+	LK_CLEANUP(lk_signer_settings_done)
 	struct lk_signer_settings set = { .node = "node-1", .site = "masa" };
 	struct lk_signer *signer;
 

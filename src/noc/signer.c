@@ -90,6 +90,7 @@ static struct lk_result
 signer_open(struct lk_process *p, struct lk_err *e)
 {
 	const struct lk_noc_config *c = lk_noc_config_of(p);
+	LK_CLEANUP(lk_signer_settings_done)
 	struct lk_signer_settings set = { .onboarding = &onboarding, .node = "node-1" };
 	struct lk_signer *signer;
 	char path[PATH_MAX];

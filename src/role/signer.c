@@ -16,35 +16,37 @@ struct lk_signer {
 	struct lk_signer_settings set;
 };
 
+void
+lk_signer_settings_done(struct lk_signer_settings *s)
+{
+	size_t i;
+
+	for (i = 0; i < LK_SIGNER_KEY_COUNT; i++) {
+		s->identity[i].key = lk_key_free(s->identity[i].key);
+		lk_certs_done(&s->identity[i].chain);
+	}
+}
+
 struct lk_result
 lk_signer_new(struct lk_signer_settings *settings, struct lk_signer **ret, struct lk_err *e)
 {
 	struct lk_signer *s = calloc(1, sizeof *s);
-	size_t i;
 
-	if (s) {
-		s->set = *settings;
-		*ret = s;
-		return LK_OK;
+	if (!s) {
+		lk_signer_settings_done(settings);
+		return lk_fail(e, LK_R_NOMEM, "no memory for the signer");
 	}
-	for (i = 0; i < LK_SIGNER_KEY_COUNT; i++) {
-		lk_key_free(settings->identity[i].key);
-		lk_certs_done(&settings->identity[i].chain);
-	}
-	return lk_fail(e, LK_R_NOMEM, "no memory for the signer");
+	s->set = *settings;
+	memset(settings->identity, 0, sizeof settings->identity);
+	*ret = s;
+	return LK_OK;
 }
 
 struct lk_signer *
 lk_signer_free(struct lk_signer *s)
 {
-	size_t i;
-
-	if (!s)
-		return NULL;
-	for (i = 0; i < LK_SIGNER_KEY_COUNT; i++) {
-		lk_key_free(s->set.identity[i].key);
-		lk_certs_done(&s->set.identity[i].chain);
-	}
+	if (s)
+		lk_signer_settings_done(&s->set);
 	free(s);
 	return NULL;
 }

@@ -31,7 +31,8 @@ struct lk_signer_settings {
 	char site[65];
 };
 
-/* Consumes settings->identity, whatever the result. */
+void lk_signer_settings_done(struct lk_signer_settings *s); /* frees the identities */
+/* Consumes settings->identity, whatever the result: none is left there. */
 LK_RESULT lk_signer_new(struct lk_signer_settings *settings, struct lk_signer **ret,
 	struct lk_err *e);
 struct lk_signer *lk_signer_free(struct lk_signer *s);
