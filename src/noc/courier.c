@@ -20,6 +20,7 @@ struct pool {
 	char manufacturer[64];
 	struct lk_buf anchors; /* as they came: a change starts a new pool */
 	struct lk_outbound *outbound;
+	size_t errands; /* under way */
 };
 
 struct state {
@@ -33,6 +34,7 @@ struct state {
 struct errand {
 	struct lk_process *process;
 	struct lk_peer_ref asker;
+	struct pool *pool;
 };
 
 static void
@@ -80,29 +82,51 @@ new_pool(struct state *s, const struct lk_fetch_body *f, struct pool **ret, stru
 	return LK_OK;
 }
 
-/* Takes the pool out of the list, or makes it; the caller puts it in front. The last of too many is
- * closed. */
+/* The place of the pool of this manufacturer with these anchors. */
+static struct pool **
+find_pool(struct state *s, const struct lk_fetch_body *f)
+{
+	struct pool **pp;
+
+	for (pp = &s->pools; *pp; pp = &(*pp)->next)
+		if (strcmp((*pp)->manufacturer, f->manufacturer) == 0 &&
+			lk_slice_eq(lk_buf_slice(&(*pp)->anchors), f->anchors))
+			break;
+	return pp;
+}
+
+/* Closes the one that was idle longest, if there are too many: an errand ends with its pool. */
+static struct lk_result
+make_room(struct state *s, struct lk_err *e)
+{
+	struct pool **idle = NULL, **pp, *p;
+	size_t n = 0;
+
+	for (pp = &s->pools; *pp; pp = &(*pp)->next, n++)
+		if (!(*pp)->errands)
+			idle = pp;
+	if (n < POOLS_MAX)
+		return LK_OK;
+	LK_REQUIRE(idle, e, LK_R_BUSY, "%d manufacturers are being asked", POOLS_MAX);
+	p = *idle;
+	*idle = p->next;
+	pool_free(p);
+	return LK_OK;
+}
+
+/* Takes the pool out of the list, or makes it; the caller puts it in front. */
 static struct lk_result
 take_pool(struct state *s, const struct lk_fetch_body *f, struct pool **ret, struct lk_err *e)
 {
-	struct pool **pp = &s->pools, *p;
-	size_t n = 0;
+	struct pool **pp = find_pool(s, f), *p = *pp;
 
-	for (; (p = *pp); pp = &p->next, n++) {
-		bool same = strcmp(p->manufacturer, f->manufacturer) == 0;
-
-		if (same && lk_slice_eq(lk_buf_slice(&p->anchors), f->anchors)) {
-			*pp = p->next;
-			*ret = p;
-			return LK_OK;
-		}
-		if (n + 1 >= POOLS_MAX && !p->next) {
-			*pp = NULL;
-			pool_free(p);
-			break;
-		}
+	if (!p) {
+		LK_TRY(make_room(s, e));
+		return new_pool(s, f, ret, e);
 	}
-	return new_pool(s, f, ret, e);
+	*pp = p->next;
+	*ret = p;
+	return LK_OK;
 }
 
 static void
@@ -112,6 +136,7 @@ came_back(void *ctx, const struct lk_outbound_result *r, const struct lk_err *er
 	struct lk_fetched_body b = { 0 };
 	struct lk_err e = { 0 };
 
+	errand->pool->errands--;
 	if (err) {
 		lk_ignore(lk_process_refuse(errand->process, &errand->asker, err, &e));
 		return;
@@ -139,11 +164,12 @@ start(struct state *s, const struct lk_peer_ref *from, const struct lk_fetch_bod
 	struct pool *pool;
 
 	LK_REQUIRE(errand, e, LK_R_NOMEM, "no memory for an errand");
-	*errand = (struct errand){ s->process, *from };
 	LK_TRY(take_pool(s, f, &pool, e));
 	pool->next = s->pools;
 	s->pools = pool;
+	*errand = (struct errand){ s->process, *from, pool };
 	LK_TRY(lk_outbound_start(pool->outbound, &rq, came_back, errand, NULL, e));
+	pool->errands++;
 	errand = NULL; /* came_back has it */
 	return LK_OK;
 }
