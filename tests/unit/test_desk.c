@@ -94,14 +94,25 @@ static void
 on_told(void *ctx, enum lk_role to, enum lk_body type, struct lk_slice packed)
 {
 	struct lk_message m = LK_MESSAGE_INIT;
+	size_t i = 0;
 
 	(void)ctx;
 	assert_int_equal(to, LK_ROLE_DESK);
 	m.body = packed;
-	if (type == LK_BODY_stream_live)
-		must_succeed(on_live(&process, NULL, &m, e));
-	else
-		must_succeed(on_record(&process, NULL, &m, e));
+	while (i < LK_ARRAY_LEN(routes) && routes[i].type != type)
+		i++;
+	assert_true(i < LK_ARRAY_LEN(routes));
+	must_succeed(routes[i].handler(&process, NULL, &m, e));
+}
+
+/* What the keeper's process does whenever its loop turns. */
+static void
+feed(void)
+{
+	bool more = true;
+
+	while (more)
+		must_succeed(lk_keeper_feed(site.keeper, &more, e));
 }
 
 static void
@@ -115,6 +126,7 @@ subscribe(void)
 	must_succeed(lk_turn_receive(
 		site.turn, LK_ROLE_DESK, 0, 0, LK_BODY_subscribe, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(site.turn, e));
+	feed();
 }
 
 static const char *const files[] = { "root.pem", "device-ca.pem", "service-ca.pem", "server-ca.pem",
@@ -213,6 +225,7 @@ ask_as(const struct lk_peer *peer, const char *method, const char *path, const c
 	lk_request_handler *handler = route_of(method, path);
 
 	assert_non_null(handler);
+	feed();
 	json_decref(request.body);
 	request = (struct lk_request){ .view = { .method = method,
 					       .path = path,
@@ -409,7 +422,7 @@ test_changes_go_through_the_keeper(void **state)
 static void
 test_device(void **state)
 {
-	const json_t *device, *run, *tls;
+	const json_t *device, *run, *steps, *tls;
 
 	(void)state;
 	site_operate(&site, "manufacturer.add", "{}"); /* some event of nobody's */
@@ -425,7 +438,11 @@ test_device(void **state)
 	run = member(device, "run");
 	assert_string_equal(text(run, "state"), "waiting");
 	assert_null(json_object_get(run, "pledge_request")); /* artefacts stay where they are */
-	assert_string_equal(text(json_array_get(member(run, "steps"), 0), "step"), "waiting");
+	steps = member(run, "steps");
+	assert_string_equal(text(json_array_get(steps, 0), "step"), "declaration");
+	assert_int_not_equal(text(json_array_get(steps, 0), "skipped")[0], 0);
+	assert_string_equal(
+		text(json_array_get(steps, json_array_size(steps) - 1), "step"), "waiting");
 	tls = member(run, "tls");
 	assert_string_equal(text(tls, "version"), "TLSv1.3");
 	assert_string_equal(text(tls, "suite"), "TLS_AES_128_GCM_SHA256");
@@ -537,6 +554,75 @@ test_status(void **state)
 		site_count(&site, LK_KIND_event));
 	/* what was loosened is never silent: two of the manufacturer, one of the front */
 	assert_int_equal(json_array_size(member(request.body, "relaxations")), 3);
+}
+
+static void
+open_labels(const char *labels)
+{
+	set_text(config.service_ca_key, "file:service-ca.key");
+	set_text(config.est_labels, labels);
+	must_succeed(lk_noc_est_labels(&config, &desk.labels, e));
+	site.settings.labels = desk.labels;
+	site_restart(&site);
+}
+
+/* A code is shown to whoever had it made, and its digest to nobody. */
+static void
+test_enrolment_codes(void **state)
+{
+	static const char path[] = "/api/v1/est/codes";
+	LK_CLEANUP(lk_freep) char *all = NULL;
+	char one[128], code[64], id[LK_ID_MAX];
+	const json_t *client;
+
+	(void)state;
+	open_labels("plant code");
+	subscribe();
+	assert_int_equal(get(path, ""), 200);
+	assert_int_equal(json_array_size(member(request.body, "codes")), 0);
+	assert_int_equal(post(path, "{\"label\":\"plant\",\"name\":\"pump-7\"}"), 200);
+	set_text(code, text(request.body, "code"));
+	set_text(id, text(request.body, "id"));
+	assert_string_equal(site_event(&site, "enrolment-code-made")->actor, "uid:0");
+	assert_int_equal(get(path, ""), 200);
+	client = json_array_get(member(request.body, "codes"), 0);
+	assert_string_equal(text(client, "id"), id);
+	assert_string_equal(text(client, "label"), "plant");
+	assert_string_equal(text(client, "name"), "pump-7");
+	assert_string_equal(text(client, "state"), "open");
+	assert_null(json_object_get(client, "code"));
+	all = json_dumps(request.body, 0);
+	assert_null(strstr(all, code));
+	snprintf(one, sizeof one, "%s/%s/revoke", path, id);
+	assert_int_equal(post(one, ""), 200);
+	assert_int_equal(json_integer_value(member(request.body, "certificates")), 0);
+	assert_int_equal(get(path, ""), 200);
+	client = json_array_get(member(request.body, "codes"), 0);
+	assert_string_equal(text(client, "state"), "revoked");
+	assert_api_refused(404, LK_R_EST_NONE, post("/api/v1/est/codes/none/revoke", ""));
+	assert_api_refused(404, LK_R_API_PATH, post("/api/v1/est/codes/none", ""));
+	assert_api_refused(404, LK_R_API_PATH, post("/api/v1/est/codes/none/approve", ""));
+}
+
+/* Where plain EST is open is shown, and what was loosened for it. */
+static void
+test_labels(void **state)
+{
+	const json_t *status;
+
+	(void)state;
+	open_labels("plant code, old code tls12");
+	subscribe();
+	assert_int_equal(get("/api/v1/status", ""), 200);
+	status = request.body;
+	assert_string_equal(
+		json_string_value(json_array_get(member(status, "est_labels"), 0)), "plant");
+	assert_int_equal(json_array_size(member(status, "est_labels")), 2);
+	assert_int_equal(json_array_size(member(status, "relaxations")), 1);
+	assert_non_null(strstr(
+		json_string_value(json_array_get(member(status, "relaxations"), 0)), "of old may"));
+	assert_int_equal(get("/api/v1/crypto", ""), 200);
+	assert_string_equal(text(request.body, "tls"), "1.3, and 1.2 at some EST labels");
 }
 
 /* --- the domain
@@ -700,6 +786,8 @@ main(void)
 		desk_test(test_lists),
 		desk_test(test_manufacturers),
 		desk_test(test_status),
+		desk_test(test_enrolment_codes),
+		desk_test(test_labels),
 		desk_test(test_cas),
 		desk_test(test_crypto),
 		desk_test(test_trust),
