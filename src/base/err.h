@@ -46,7 +46,7 @@ struct lk_err {
 			return lk_fail((e), (reason), __VA_ARGS__); \
 	} while (0)
 
-/* Fills e (when it is not NULL). Long messages are cut. */
+/* Fills e (when it is not NULL). Long messages are cut; what is no UTF-8 becomes '?'. */
 void lk_err_set(struct lk_err *e, enum lk_reason reason, const char *fmt, ...) LK_PRINTF(3, 4);
 
 /* The failed result, with e filled. A macro, so that the compiler sees that it is never ok. */
