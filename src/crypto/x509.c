@@ -308,6 +308,28 @@ lk_cert_subject(const struct lk_cert *c, const char *oid, char dst[static LK_CER
 }
 
 struct lk_result
+lk_cert_san_dns(const struct lk_cert *c, char dst[static LK_CERT_NAME_MAX], struct lk_err *e)
+{
+	LK_CLEANUP(GENERAL_NAMES_freep)
+	GENERAL_NAMES *names = X509_get_ext_d2i(c->x509, NID_subject_alt_name, NULL, NULL);
+	const GENERAL_NAME *name;
+	struct lk_slice dns;
+	int i;
+
+	dst[0] = 0;
+	for (i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		name = sk_GENERAL_NAME_value(names, i);
+		if (name->type != GEN_DNS)
+			continue;
+		dns = octets(name->d.dNSName);
+		LK_REQUIRE(lk_slice_to_str(dns, "dNSName", dst, LK_CERT_NAME_MAX, NULL).ok, e,
+			LK_R_CERT_PROFILE, "a dNSName of %zu octets is no name", dns.n);
+		return LK_OK;
+	}
+	return LK_OK;
+}
+
+struct lk_result
 lk_cert_url(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NAME_MAX],
 	struct lk_err *e)
 {

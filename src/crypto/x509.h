@@ -64,6 +64,9 @@ bool lk_cert_same_key(const struct lk_cert *a, const struct lk_cert *b);
 /* First attribute of the subject with this dotted OID ("2.5.4.5" is X520SerialNumber), as UTF-8.
  * dst is "" when there is none. */
 void lk_cert_subject(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NAME_MAX]);
+/* First dNSName of subjectAltName; dst is "" when there is none. LK_R_CERT_PROFILE: it is no name. */
+LK_RESULT lk_cert_san_dns(
+	const struct lk_cert *c, char dst[static LK_CERT_NAME_MAX], struct lk_err *e);
 /* An IA5String extension (id-pe-masa-url, id-pe-mud-url). dst is "" when absent. Malformed or too
  * long: LK_R_CERT_PROFILE. */
 LK_RESULT lk_cert_url(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NAME_MAX],

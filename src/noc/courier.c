@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "net/outbound.h"
+#include "noc/follower.h"
 #include "noc/noc.h"
 #include "role/certs_file.h"
 #include "role/tls_key.h"
@@ -19,6 +20,7 @@ struct pool {
 	struct pool *next;
 	char manufacturer[64];
 	struct lk_buf anchors; /* as they came: a change starts a new pool */
+	unsigned renewals;     /* likewise */
 	struct lk_outbound *outbound;
 	size_t errands; /* under way */
 };
@@ -29,6 +31,8 @@ struct state {
 	EVP_PKEY *key;
 	struct lk_egress egress;
 	struct pool *pools; /* newest use first */
+	struct lk_follower *follower;
+	unsigned renewals; /* of the registrar's certificate */
 };
 
 struct errand {
@@ -73,6 +77,7 @@ new_pool(struct state *s, const struct lk_fetch_body *f, struct pool **ret, stru
 
 	LK_REQUIRE(p, e, LK_R_NOMEM, "no memory for a connection pool");
 	memcpy(p->manufacturer, f->manufacturer, sizeof p->manufacturer);
+	p->renewals = s->renewals;
 	p->anchors = LK_BUF_INIT(f->anchors.n);
 	LK_TRY(lk_buf_append(&p->anchors, f->anchors, e));
 	LK_TRY(read_anchors(f->anchors, &anchors, e));
@@ -90,6 +95,7 @@ find_pool(struct state *s, const struct lk_fetch_body *f)
 
 	for (pp = &s->pools; *pp; pp = &(*pp)->next)
 		if (strcmp((*pp)->manufacturer, f->manufacturer) == 0 &&
+			(*pp)->renewals == s->renewals &&
 			lk_slice_eq(lk_buf_slice(&(*pp)->anchors), f->anchors))
 			break;
 	return pp;
@@ -225,11 +231,26 @@ courier_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e
 	return LK_OK;
 }
 
+/* Calls under way end as they began; new ones show the new certificate. */
+static void
+renewed(void *ctx, const struct lk_certs *chain)
+{
+	struct state *s = ctx;
+	struct lk_err e = { 0 };
+	size_t i;
+
+	lk_certs_done(&s->registrar);
+	for (i = 0; i < chain->n; i++)
+		lk_ignore(lk_certs_add(&s->registrar, chain->v[i], &e));
+	s->renewals++;
+}
+
 static struct lk_result
 courier_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
 
+	LK_TRY(lk_follower_new(p, &s->registrar, renewed, s, &s->follower, e));
 	return lk_tls_key_new(p, LK_SIGNER_REGISTRAR, s->registrar.v[0], &s->key, e);
 }
 
@@ -245,6 +266,7 @@ courier_close(struct lk_process *p)
 		s->pools = pool->next;
 		pool_free(pool);
 	}
+	lk_follower_free(s->follower);
 	lk_tls_keyp(&s->key);
 	lk_certs_done(&s->registrar);
 	free(s);

@@ -9,6 +9,8 @@
 
 #include "base/number.h"
 #include "net/mdns_io.h"
+#include "base/log.h"
+#include "noc/follower.h"
 #include "noc/noc.h"
 #include "noc/publish.h"
 #include "role/certs_file.h"
@@ -21,6 +23,7 @@ struct state {
 	struct lk_est_labels labels;
 	struct lk_front *front;
 	struct lk_publisher *publisher;
+	struct lk_follower *follower;
 	struct announced {
 		unsigned interface;
 		struct in6_addr address; /* its link-local one */
@@ -135,6 +138,16 @@ front_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
+static void
+renewed(void *ctx, const struct lk_certs *chain)
+{
+	struct state *s = ctx;
+	struct lk_err e = { 0 };
+
+	if (!lk_front_renew(s->front, chain, &e).ok)
+		lk_log_err(&e, NULL);
+}
+
 static struct lk_result
 front_start(struct lk_process *p, struct lk_err *e)
 {
@@ -147,6 +160,7 @@ front_start(struct lk_process *p, struct lk_err *e)
 	size_t i;
 
 	LK_TRY(lk_front_new(p, &set, &s->front, e));
+	LK_TRY(lk_follower_new(p, &s->chain, renewed, s, &s->follower, e));
 	/* The keeper takes the other half of the time. */
 	LK_TRY(lk_publisher_new(p, lk_noc_config_of(p)->crl_refresh / 2, &s->publisher, e));
 	for (i = 0; i < s->n_announced; i++)
@@ -169,6 +183,7 @@ front_close(struct lk_process *p)
 	}
 	lk_publisher_free(s->publisher);
 	lk_front_free(s->front);
+	lk_follower_free(s->follower);
 	lk_certs_done(&s->chain);
 	free(s);
 }

@@ -37,11 +37,12 @@ read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct 
 static struct lk_result
 name_signers(struct state *s, struct lk_err *e)
 {
+	const struct lk_certs *former, *now = lk_keeper_registrar(s->keeper, &former);
 	size_t i;
 
-	LK_TRY(lk_certs_add(&s->checkpoint_signers, s->registrar.v[0], e));
-	for (i = 0; i < s->former.n && s->checkpoint_signers.n < LK_CERTS_MAX; i++)
-		LK_TRY(lk_certs_add(&s->checkpoint_signers, s->former.v[i], e));
+	LK_TRY(lk_certs_add(&s->checkpoint_signers, now->v[0], e));
+	for (i = former->n; i > 0 && s->checkpoint_signers.n < LK_CERTS_MAX; i--)
+		LK_TRY(lk_certs_add(&s->checkpoint_signers, former->v[i - 1], e));
 	return LK_OK;
 }
 
@@ -69,7 +70,6 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 		LK_TRY(read_certs(p, lk_crl_lists[i].ca, &s->crl_issuers[i], e));
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
 		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
-	LK_TRY(name_signers(s, e));
 	return lk_keeper_host_new(p, &s->host, e);
 }
 
@@ -125,6 +125,7 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 		set.crl_issuers[i] = s->crl_issuers[i].n ? s->crl_issuers[i].v[0] : NULL;
 	lk_keeper_host_serve(s->host, &turn);
 	LK_TRY(lk_keeper_new(&set, &domain, &turn, &s->keeper, e));
+	LK_TRY(name_signers(s, e));
 	work.keeper = s->keeper;
 	work.turn = lk_keeper_turn(s->keeper);
 	return lk_keeper_host_start(s->host, &work, e);
@@ -155,6 +156,9 @@ keeper_close(struct lk_process *p)
 static const struct lk_message_route routes[] = {
 	{ LK_BODY_web_request, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_get_crl, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_get_registrar, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_get_registrar, LK_ROLE_COURIER, lk_keeper_host_message },
+	{ LK_BODY_get_registrar, LK_ROLE_SIGNER, lk_keeper_host_message },
 	{ LK_BODY_grant_request, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_operator_request, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_subscribe, LK_ROLE_DESK, lk_keeper_host_message },

@@ -3,6 +3,8 @@
  * The signer of a network: the registrar's key, the domain's CAs, the hook's TLS
  * key, and what every device is told about its network.
  */
+#include "base/log.h"
+#include "noc/follower.h"
 #include "noc/noc.h"
 #include "role/certs_file.h"
 #include "role/signer_host.h"
@@ -22,6 +24,8 @@ static const struct {
 };
 
 static struct lk_onboarding_leaves onboarding; /* one process, one network */
+static struct lk_certs registrar;
+static struct lk_follower *follower;
 
 static struct lk_result
 read_der(const char *path, struct lk_buf *ret, struct lk_err *e)
@@ -103,6 +107,8 @@ signer_open(struct lk_process *p, struct lk_err *e)
 		LK_TRY(lk_noc_pki_path(c, keys[i].chain, path, e));
 		LK_TRY(lk_signer_load(&set, keys[i].key, (const char *)c + keys[i].uri, path, e));
 	}
+	LK_TRY(lk_noc_pki_path(c, "registrar.pem", path, e));
+	LK_TRY(lk_certs_read(path, &registrar, e));
 	LK_TRY(describe_network(c, e));
 	LK_TRY(lk_signer_new(&set, &signer, e));
 	p->state = signer;
@@ -118,10 +124,35 @@ signer_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK; /* it computes, and answers on the channels it has */
 }
 
+static void
+renewed(void *ctx, const struct lk_certs *chain)
+{
+	struct lk_process *p = ctx;
+	struct lk_err e = { 0 };
+
+	if (!lk_signer_renew(p->state, LK_SIGNER_REGISTRAR, chain, &e).ok)
+		lk_log_err(&e, NULL);
+}
+
+static struct lk_result
+signer_start(struct lk_process *p, struct lk_err *e)
+{
+	return lk_follower_new(p, &registrar, renewed, p, &follower, e);
+}
+
+static void
+signer_close(struct lk_process *p)
+{
+	follower = lk_follower_free(follower);
+	lk_certs_done(&registrar);
+	lk_signer_close(p);
+}
+
 const struct lk_role_work lk_noc_signer = {
 	.routes = lk_signer_routes,
 	.n_routes = LK_SIGNER_N_ROUTES,
 	.open = signer_open,
 	.cage = signer_cage,
-	.close = lk_signer_close,
+	.start = signer_start,
+	.close = signer_close,
 };

@@ -185,6 +185,26 @@ lk_front_new(struct lk_process *p, const struct lk_front_settings *settings, str
 	return LK_OK;
 }
 
+struct lk_result
+lk_front_renew(struct lk_front *f, const struct lk_certs *chain, struct lk_err *e)
+{
+	const struct lk_certs *was = f->set.chain;
+	SSL_CTX *tls = f->tls;
+	size_t i;
+
+	f->set.chain = chain;
+	f->tls = NULL;
+	if (!make_tls(f, e).ok) {
+		f->set.chain = was;
+		f->tls = tls;
+		return (struct lk_result){ false };
+	}
+	SSL_CTX_free(tls);
+	for (i = 0; i < f->n_servers; i++)
+		lk_server_set_tls(f->servers[i], f->tls);
+	return LK_OK;
+}
+
 struct lk_front *
 lk_front_free(struct lk_front *f)
 {

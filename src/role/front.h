@@ -26,5 +26,8 @@ struct lk_front_settings {
 /* Inside the cage. Takes the process's listeners of that name. */
 LK_RESULT lk_front_new(struct lk_process *p, const struct lk_front_settings *settings,
 	struct lk_front **ret, struct lk_err *e);
+/* The certificate was renewed: connections from now on see it, those that are open go on. The chain
+ * is borrowed, as that of the settings was. */
+LK_RESULT lk_front_renew(struct lk_front *f, const struct lk_certs *chain, struct lk_err *e);
 struct lk_front *lk_front_free(struct lk_front *f);
 LK_DEFINE_CLEANUP(struct lk_front *, lk_front_free);

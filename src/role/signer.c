@@ -51,6 +51,25 @@ lk_signer_free(struct lk_signer *s)
 	return NULL;
 }
 
+struct lk_result
+lk_signer_renew(struct lk_signer *s, enum lk_signer_key which, const struct lk_certs *chain,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs own = { .n = 0 };
+	struct lk_signer_identity *id = &s->set.identity[which];
+	size_t i;
+
+	LK_REQUIRE(id->key && chain->n > 0 &&
+			lk_slice_eq(lk_key_spki(id->key), lk_cert_spki(chain->v[0])),
+		e, LK_R_KEY_MISMATCH, "the renewed certificate is of another key");
+	for (i = 0; i < chain->n; i++)
+		LK_TRY(lk_certs_add(&own, chain->v[i], e));
+	lk_certs_done(&id->chain);
+	id->chain = own;
+	own.n = 0;
+	return LK_OK;
+}
+
 static struct lk_result
 identity(const struct lk_signer *s, enum lk_signer_key which, const struct lk_signer_identity **ret,
 	struct lk_err *e)

@@ -353,6 +353,7 @@ site_init(struct site *s, const char *unknown)
 	take_identity(&keys.identity[LK_SIGNER_REGISTRAR], &s->pki.registrar);
 	take_identity(&keys.identity[LK_SIGNER_DEVICE_CA], &s->device_ca);
 	take_identity(&keys.identity[LK_SIGNER_SERVICE_CA], &s->service_ca);
+	take_identity(&keys.identity[LK_SIGNER_SERVER_CA], &s->pki.domain);
 	must_succeed(lk_signer_new(&keys, &s->signer, e));
 	must_succeed(lk_key_ephemeral(LK_KEY_P256, &s->ldevid_key, e));
 	must_succeed(lk_store_open_memory(LK_STORE_NOC, &origin, &s->store, e));

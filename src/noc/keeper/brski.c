@@ -49,18 +49,13 @@ check_request(struct lk_turn *t, const struct lk_web_request_body *w, const stru
 	struct lk_voucher_request **ret, struct lk_err *e)
 {
 	const struct lk_keeper *k = keeper_of(t);
-	struct lk_pledge_request_want want = { .idevid = who->cert,
-		.registrar = k->domain.registrar->v[0] };
+	struct lk_pledge_request_want want = { .idevid = who->cert };
 	LK_CLEANUP(lk_voucher_request_freep) struct lk_voucher_request *r = NULL;
 	struct lk_verified_pledge_request verified;
-	size_t i;
 
 	LK_TRY(lk_voucher_request_parse(w->body, &r, e));
-	/*= Latchkey registrar: a renewed certificate stays presentable to runs in progress =*/
-	for (i = 0; k->domain.former && i < k->domain.former->n; i++)
-		if (lk_slice_eq(lk_buf_slice(&r->leaf.proximity_registrar_cert),
-			    lk_cert_der(k->domain.former->v[i])))
-			want.registrar = k->domain.former->v[i];
+	want.registrar = lk_renewal_shown(k, lk_buf_slice(&r->leaf.proximity_registrar_cert),
+		lk_turn_now(t));
 	LK_TRY(lk_pledge_request_check(r, &want, &verified, e));
 	*ret = LK_TAKE(r);
 	return LK_OK;

@@ -77,6 +77,9 @@ struct lk_keeper {
 	struct manufacturer *manufacturers;
 	struct known known[LK_KNOWN_MAX];
 	struct issuer device_ca, service_ca;
+	struct issuer server_ca;	/* issues the registrar's certificate, and nothing for others */
+	struct lk_certs registrar, former; /* what domain points to: as they are now */
+	int64_t renewal_at;		/* the next is not ordered earlier */
 	struct {
 		int64_t since;
 		unsigned n;
@@ -154,7 +157,7 @@ web_handler lk_est_cacerts, lk_est_csrattrs, lk_est_simpleenroll, lk_est_simpler
 web_handler lk_plain_cacerts, lk_plain_csrattrs, lk_plain_simpleenroll, lk_plain_simplereenroll,
 	lk_plain_not_offered;
 web_handler lk_onboarding_declaration, lk_onboarding_information, lk_onboarding_joined;
-lk_turn_handler lk_crls_get, lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
+lk_turn_handler lk_crls_get, lk_renewal_get, lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
 
 /* est.c: a certificate to be issued; its names are those of the record. Borrowed. */
 struct order {
@@ -205,6 +208,13 @@ LK_RESULT lk_audit_gate(struct lk_turn *t, const struct lk_run_record *run, bool
 LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
 /* access.c: the port closes, wherever the device is; called on revocation. */
 LK_RESULT lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, struct lk_err *e);
+/* renewal.c */
+LK_RESULT lk_renewal_init(struct lk_keeper *k, struct lk_err *e); /* finds the newest on record */
+void lk_renewal_done(struct lk_keeper *k);
+LK_RESULT lk_renewal_tick(struct lk_keeper *k, struct lk_err *e);
+/* The registrar's certificate that a pledge saw: der, as far as that may still be shown, else the
+ * one of now. */
+const struct lk_cert *lk_renewal_shown(const struct lk_keeper *k, struct lk_slice der, int64_t now);
 /* crl.c */
 LK_RESULT lk_crls_init(struct lk_keeper *k, struct lk_err *e); /* loads what is revoked */
 void lk_crls_done(struct lk_keeper *k);

@@ -65,6 +65,9 @@ web_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 static const struct lk_turn_route routes[] = {
 	{ LK_ROLE_FRONT, LK_BODY_web_request, web_request },
 	{ LK_ROLE_FRONT, LK_BODY_get_crl, lk_crls_get },
+	{ LK_ROLE_FRONT, LK_BODY_get_registrar, lk_renewal_get },
+	{ LK_ROLE_COURIER, LK_BODY_get_registrar, lk_renewal_get },
+	{ LK_ROLE_SIGNER, LK_BODY_get_registrar, lk_renewal_get },
 	{ LK_ROLE_AAA, LK_BODY_grant_request, lk_access_grant },
 	{ LK_ROLE_DESK, LK_BODY_operator_request, lk_operator_request },
 	{ LK_ROLE_DESK, LK_BODY_subscribe, lk_stream_subscribe },
@@ -277,6 +280,7 @@ lk_keeper_new(const struct lk_keeper_settings *settings, const struct lk_keeper_
 	LK_TRY(lk_turn_new(&ts, &k->turn, e));
 	LK_TRY(lk_identity_init(k, e));
 	LK_TRY(lk_crls_init(k, e));
+	LK_TRY(lk_renewal_init(k, e));
 	*ret = LK_TAKE(k);
 	return LK_OK;
 }
@@ -289,6 +293,7 @@ lk_keeper_free(struct lk_keeper *k)
 	lk_stream_done(&k->follower);
 	lk_identity_done(k);
 	lk_crls_done(k);
+	lk_renewal_done(k);
 	lk_turn_free(k->turn);
 	issuer_done(&k->device_ca);
 	issuer_done(&k->service_ca);
@@ -309,6 +314,7 @@ lk_keeper_tick(struct lk_keeper *k, struct lk_err *e)
 
 	lk_turn_tick(k->turn);
 	LK_TRY(lk_crls_tick(k, e));
+	LK_TRY(lk_renewal_tick(k, e));
 	if (now - k->swept_at < SWEEP_SECONDS)
 		return LK_OK;
 	k->swept_at = now;

@@ -9,6 +9,7 @@
  *	admission.c	may this device come in: known, trusted, allow, ask, deny
  *	brski.c		voucher requests, vouchers, telemetry		RFC 8995
  *	audit.c		the MASA's audit log, fetched and judged	RFC 8995 5.8
+ *	renewal.c	the registrar's own certificate
  *	crl.c		revocation lists			RFC 5280 5
  *	est.c		CA certificates, CSR attributes, enrolment	RFC 7030
  *	plain_est.c	the same for clients that are no pledges, at open labels
@@ -80,6 +81,9 @@ LK_RESULT lk_keeper_new(const struct lk_keeper_settings *settings,
 struct lk_keeper *lk_keeper_free(struct lk_keeper *k);
 LK_DEFINE_CLEANUP(struct lk_keeper *, lk_keeper_free);
 
+/* The registrar's chain as it is now, and what was in its place before; the keeper's. */
+const struct lk_certs *lk_keeper_registrar(const struct lk_keeper *k,
+	const struct lk_certs **ret_former);
 struct lk_turn *lk_keeper_turn(struct lk_keeper *k);
 /* Once a second: runs that ended, grants that ended. Opens a turn if there is anything to do. */
 LK_RESULT lk_keeper_tick(struct lk_keeper *k, struct lk_err *e);

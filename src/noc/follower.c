@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Following the registrar's certificate.
+ */
+#include "noc/follower.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define FIRST_MS 1000
+#define ASK_MS   60000 /* what it replaces is good for weeks more */
+
+struct lk_follower {
+	struct lk_process *process;
+	struct lk_certs now;
+	lk_renewed_fn *renewed;
+	void *ctx;
+	struct lk_timer *timer;
+};
+
+static struct lk_result
+copy(const struct lk_certs *from, struct lk_certs *ret, struct lk_err *e)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++)
+		LK_TRY(lk_certs_add(ret, from->v[i], e));
+	return LK_OK;
+}
+
+static struct lk_result
+read_chain(struct lk_slice packed, struct lk_certs *ret, struct lk_err *e)
+{
+	struct lk_registrar_body b;
+	struct lk_slice der;
+	bool more;
+
+	LK_TRY(lk_body_unpack(LK_BODY_registrar, packed, &b, e));
+	for (;;) {
+		LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+
+		LK_TRY(lk_list_next(&b.chain, &more, &der, e));
+		if (!more)
+			return LK_OK;
+		LK_TRY(lk_cert_parse(der, &c, e));
+		LK_TRY(lk_certs_add(ret, c, e));
+	}
+}
+
+struct lk_result
+lk_follower_check(const struct lk_certs *now, const struct lk_certs *chain, int64_t at,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs root = { .n = 0 };
+	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *anchors = NULL;
+
+	/*= RFC8995 5.5.5: the registrar's key is one and the same in TLS and voucher-requests =*/
+	LK_REQUIRE(chain->n > 0 && lk_cert_same_key(chain->v[0], now->v[0]), e, LK_R_KEY_MISMATCH,
+		"the renewed certificate is of another key");
+	LK_TRY(lk_certs_add(&root, now->v[now->n - 1], e));
+	LK_TRY(lk_anchors_new(&root, &anchors, e));
+	return lk_chain_verify(anchors, chain->v[0], chain, LK_TIMES_CHECK, at, e);
+}
+
+static struct lk_result
+take(struct lk_follower *f, struct lk_slice packed, struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
+	char serial[2 * LK_CERT_SERIAL_MAX + 1];
+
+	LK_TRY(read_chain(packed, &chain, e));
+	if (chain.n > 0 && lk_cert_eq(chain.v[0], f->now.v[0]))
+		return LK_OK;
+	LK_TRY(lk_follower_check(&f->now, &chain, lk_now(lk_loop_clock(f->process->loop)), e));
+	lk_certs_done(&f->now);
+	f->now = chain;
+	chain.n = 0;
+	lk_cert_serial(f->now.v[0], serial);
+	lk_log(LK_LOG_NOTICE, "registrar-renewed", "serial", serial, NULL);
+	f->renewed(f->ctx, &f->now);
+	return LK_OK;
+}
+
+static void
+on_chain(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err *why)
+{
+	struct lk_follower *f = ctx;
+	struct lk_err e = { 0 };
+
+	(void)tag;
+	(void)why; /* it is asked again by the clock */
+	if (m && !take(f, m->body, &e).ok)
+		lk_log_err(&e, NULL);
+}
+
+static void
+on_timer(void *ctx)
+{
+	const struct lk_get_registrar_body b = { .version = 1 };
+	struct lk_follower *f = ctx;
+	struct lk_err e = { 0 };
+
+	lk_ignore(lk_process_ask(f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_registrar, &b, on_chain, f,
+		0, &e));
+	lk_timer_at(f->timer, lk_loop_now_ms(f->process->loop) + ASK_MS);
+}
+
+struct lk_result
+lk_follower_new(struct lk_process *p, const struct lk_certs *now, lk_renewed_fn *renewed, void *ctx,
+	struct lk_follower **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_follower_freep) struct lk_follower *f = calloc(1, sizeof *f);
+
+	LK_REQUIRE(f, e, LK_R_NOMEM, "no memory to follow the registrar's certificate");
+	f->process = p;
+	f->renewed = renewed;
+	f->ctx = ctx;
+	LK_TRY(copy(now, &f->now, e));
+	LK_TRY(lk_timer_new(p->loop, on_timer, f, &f->timer, e));
+	lk_timer_at(f->timer, lk_loop_now_ms(p->loop) + FIRST_MS);
+	*ret = LK_TAKE(f);
+	return LK_OK;
+}
+
+struct lk_follower *
+lk_follower_free(struct lk_follower *f)
+{
+	if (!f)
+		return NULL;
+	lk_process_forget(f->process, f);
+	if (f->timer)
+		lk_timer_free(f->timer);
+	lk_certs_done(&f->now);
+	free(f);
+	return NULL;
+}
