@@ -4,7 +4,7 @@
  * voucher-requests, and that key stays). Certificates are on record as those of
  * devices are; whoever uses one asks for it: noc/follower.c.
  *
- * Timers: at two thirds of its life the next one is ordered, each hour until there is one. For
+ * Timers: at two thirds of its life the next one is ordered, each minute until there is one. For
  * five days after that, a run that began under the former one may go on with it: as long as a
  * pledge may come back with the same request (RFC 8995 5.6: four days), and one for the clocks.
  */
@@ -14,7 +14,7 @@
 
 #define DAY           86400
 #define LIFE_SECONDS  (90 * DAY)
-#define RETRY_SECONDS 3600
+#define RETRY_SECONDS 60
 #define CN            "2.5.4.3"
 
 /* The newest stands in front, what was before it goes to the former ones. */
@@ -112,7 +112,7 @@ registrar_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err
 	struct lk_keeper *k = keeper_of(t);
 
 	if (m->failed)
-		return LK_OK; /* the next hour tries again */
+		return LK_OK; /* the next minute tries again */
 	LK_TRY(lk_est_signed(t, m, &k->server_ca, &c, e));
 	LK_TRY(lk_keeper_event(t, "registrar-renewed", NULL, NULL, "keeper",
 		json_pack("{s:s}", "serial", c.serial), NULL, e));
