@@ -328,10 +328,25 @@ test_signature_that_fails_is_made_up_for(void **state)
 static void
 test_signature_over_something_else_is_refused(void **state)
 {
+	static uint8_t hash[LK_CHECKPOINT_HASH_LEN] = { 1 };
+	struct lk_checkpoint other = { .node = "node-1",
+		.site = "home",
+		.seq = 2,
+		.at = PKI_NOW,
+		.hash = { hash, sizeof hash, sizeof hash, sizeof hash } };
+
 	(void)state;
 	live(1);
 	assert_true(lk_file_read(w.copy, &w.tampered, &e).ok);
 	w.tampered.p[w.tampered.n - 1] ^= 1;
+	live(1);
+	assert_int_equal(copied(), 1);
+	assert_int_equal(newest_inside(), 1);
+	/* By the right key, over an event that this ledger does not have. */
+	lk_buf_clear(&w.tampered);
+	assert_true(lk_checkpoint_build(
+		&other, w.cast.registrar.key, &w.cast.registrar.chain, &w.tampered, &e)
+			    .ok);
 	live(1);
 	assert_int_equal(copied(), 1);
 	assert_int_equal(newest_inside(), 1);
@@ -464,13 +479,17 @@ test_forged_checkpoint_is_refused(void **state)
 	assert_true(lk_file_replace(w.copy, lk_buf_slice(&der), 0600, &e).ok);
 	assert_refused(start(false), e, LK_R_LEDGER_COPY_FORGED);
 
-	/* Of another network whose key is the same; no checkpoint at all; cut off. */
-	lk_buf_clear(&der);
-	c.site[0] = 'H';
-	assert_true(lk_checkpoint_build(&c, w.cast.registrar.key, &w.cast.registrar.chain, &der, &e)
-			    .ok);
-	assert_true(lk_file_replace(w.copy, lk_buf_slice(&der), 0600, &e).ok);
-	assert_refused(start(false), e, LK_R_LEDGER_COPY_FORGED);
+	/* Of another network or node whose key is the same; no checkpoint at all; cut off. */
+	for (i = 0; i < 2; i++) {
+		lk_buf_clear(&der);
+		c.site[0] = i ? 'h' : 'H';
+		c.node[0] = i ? 'N' : 'n';
+		assert_true(lk_checkpoint_build(
+			&c, w.cast.registrar.key, &w.cast.registrar.chain, &der, &e)
+				    .ok);
+		assert_true(lk_file_replace(w.copy, lk_buf_slice(&der), 0600, &e).ok);
+		assert_refused(start(false), e, LK_R_LEDGER_COPY_FORGED);
+	}
 	for (i = 0; i < der.n; i += der.n / 8) {
 		assert_true(lk_file_replace(w.copy, lk_slice(der.p, i), 0600, &e).ok);
 		assert_refused(start(false), e, LK_R_LEDGER_COPY_FORGED);
