@@ -236,7 +236,7 @@ test_no_placeholder_is_left(void **ctx)
 static struct lk_result
 init_with_ports(size_t n, struct lk_err *e)
 {
-	static char names[LK_INIT_PORTS_MAX + 1][16];
+	static char names[LK_INIT_PORTS_MAX + 1][32];
 	const char *argv[8 + 2 * LK_ARRAY_LEN(names)] = { "init", "--name", "lab.example", "--dir",
 		etc, "--state-dir", state, "--with-radius" };
 	struct lk_cli cli = { .json = true, .clock = &now.clock };

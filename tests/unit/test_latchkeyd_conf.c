@@ -73,7 +73,7 @@ test_the_most_ports_with_the_longest_names(void **ctx)
 		.registrar_name = "registrar.lab",
 		.bridge = "br-dev",
 		.device_network = "10.77.0.0/24" };
-	char names[LK_INIT_PORTS_MAX][16], path[PATH_MAX];
+	char names[LK_INIT_PORTS_MAX][32], path[PATH_MAX];
 	struct lk_err e = { 0 };
 
 	for (; o.n_ports < LK_INIT_PORTS_MAX; o.n_ports++) {
