@@ -20,7 +20,7 @@
 /* All timers of joining, in milliseconds. */
 #define JOIN_MS	       30000 /* one try to open the port */
 #define JOINED_MS      10000 /* ONB-13: told within 10 s after the port opened */
-#define JOINED_RETRY_MS 500
+#define RETRY_MS	500
 #define ADDRESS_POLL_MS 250
 #define CALL_MS	       15000
 #define RENEW_LATER	202
@@ -151,9 +151,9 @@ tell_joined(struct lk_agent *a, struct lk_err *e)
 		"the network named no place to report to");
 	LK_TRY(lk_json_print(report, &body, e));
 	while (!say_joined(a, by_url, lk_buf_slice(&body), deadline_ms, e).ok) {
-		if (lk_agent_ms(a) + JOINED_RETRY_MS >= deadline_ms)
+		if (lk_agent_ms(a) + RETRY_MS >= deadline_ms)
 			return (struct lk_result){ false };
-		LK_TRY(pause_until(a, lk_agent_ms(a) + JOINED_RETRY_MS, e));
+		LK_TRY(pause_until(a, lk_agent_ms(a) + RETRY_MS, e));
 		by_url = by_url ? !a->has_registrar : has_url;
 	}
 	return LK_OK;
@@ -208,13 +208,12 @@ wait_for_address(struct lk_agent *a, struct lk_err *e)
 
 /* An application is met with the anchor that onboarding brought, and no other. */
 static struct lk_result
-visit(struct lk_agent *a, const struct lk_endpoint *where, struct lk_err *e)
+visit_once(struct lk_agent *a, const struct lk_endpoint *where, int64_t deadline_ms, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs anchor = { .n = 0 };
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *own = NULL;
 	struct lk_call call = { .url = where->url, .anchors = a->onboarded.domain,
-		.request = { .method = "GET" }, .with_ldevid = true,
-		.deadline_ms = lk_agent_ms(a) + CALL_MS };
+		.request = { .method = "GET" }, .with_ldevid = true, .deadline_ms = deadline_ms };
 	unsigned status;
 
 	if (where->anchor.n) {
@@ -224,6 +223,20 @@ visit(struct lk_agent *a, const struct lk_endpoint *where, struct lk_err *e)
 	}
 	LK_TRY(lk_agent_call(a, &call, &status, NULL, e));
 	return expect_success(status, e);
+}
+
+/* DHCP clients set the route after the address: what cannot be reached is tried again. */
+static struct lk_result
+visit(struct lk_agent *a, const struct lk_endpoint *where, struct lk_err *e)
+{
+	int64_t deadline_ms = lk_agent_ms(a) + CALL_MS;
+
+	while (!visit_once(a, where, deadline_ms, e).ok) {
+		if (e->reason != LK_R_AGENT_CONNECT || lk_agent_ms(a) + RETRY_MS >= deadline_ms)
+			return (struct lk_result){ false };
+		LK_TRY(pause_until(a, lk_agent_ms(a) + RETRY_MS, e));
+	}
+	return LK_OK;
 }
 
 static void
