@@ -167,7 +167,7 @@ site_init()
 
 site_start()
 {
-	local daemon
+	local daemon ports last
 
 	(($#)) || set -- latchkeyd radius dnsmasq hostapd
 	for daemon; do
@@ -180,7 +180,10 @@ site_start()
 		radius) spawn site radius true freeradius -f -d "$RADIUS_DIR" ;;
 		dnsmasq) spawn site dnsmasq true dnsmasq -k -C "$W/site/dnsmasq.conf" ;;
 		hostapd)
-			spawn site hostapd "test -S $W/hostapd/port1" hostapd -t "$W"/site/hostapd/*.conf
+			# It takes one port after the other; who starts before waits half a minute.
+			ports=("$W"/site/hostapd/*.conf)
+			last=$(basename "${ports[-1]}" .conf)
+			spawn site hostapd "test -S $W/hostapd/$last" hostapd -t "${ports[@]}"
 			;;
 		esac
 	done
