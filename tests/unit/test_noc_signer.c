@@ -68,7 +68,7 @@ teardown(void **state)
 	size_t i;
 
 	(void)state;
-	lk_signer_close(&w.process);
+	signer_close(&w.process);
 	lk_onboarding_leaves_done(&onboarding);
 	pki_id_done(&w.registrar);
 	pki_cast_done(&w.cast);
@@ -159,6 +159,7 @@ test_configuration_that_is_wrong(void **state)
 
 	(void)state;
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++) {
+		signer_close(&w.process);
 		lk_onboarding_leaves_done(&onboarding);
 		memset(&onboarding, 0, sizeof onboarding);
 		set_text(w.config.applications, "%s", bad[i]);
