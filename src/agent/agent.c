@@ -55,19 +55,25 @@ lk_agent_tell(const struct lk_agent *a, const char *step, const char *registrar,
 	fflush(stdout);
 }
 
+/* Signals that end the agent are blocked but here, so that none is lost before the poll. */
 bool
 lk_agent_wait(struct lk_agent *a, struct pollfd *fds, size_t n, int64_t deadline_ms)
 {
 	struct pollfd all[LK_AGENT_FDS + LK_KEY_SOCKET_FDS];
 	size_t k = a->key_socket ? LK_KEY_SOCKET_FDS : 0;
-	int64_t left = deadline_ms - lk_agent_ms(a);
+	int64_t left = stopped ? 0 : deadline_ms - lk_agent_ms(a);
+	struct timespec limit = { .tv_nsec = 0 };
+	sigset_t none;
 	size_t i;
 
 	if (k)
 		lk_key_socket_polls(a->key_socket, all);
 	for (i = 0; i < n; i++)
 		all[k + i] = fds[i];
-	if (poll(all, k + n, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left) < 0)
+	sigemptyset(&none);
+	if (left > 0)
+		limit = (struct timespec){ left / 1000, left % 1000 * 1000000 };
+	if (ppoll(all, k + n, &limit, &none) < 0)
 		for (i = 0; i < k + n; i++)
 			all[i].revents = 0; /* a signal */
 	if (k)

@@ -221,6 +221,7 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 	LK_CLEANUP(agent_done)
 	struct lk_agent a = { .clock = &lk_clock_system, .random = &lk_random_system };
 	const struct sigaction stop = { .sa_handler = on_signal };
+	sigset_t ends;
 	LK_CLEANUP(lk_freep) char *dir = NULL;
 	size_t i;
 
@@ -235,6 +236,10 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 	set->address_wait = set->address_wait ? set->address_wait : "60s";
 	a.set = *set;
 	LK_TRY(lk_credentials_open(dir, a.random, &a.credentials, e));
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL); /* lk_agent_wait() takes them */
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	return commands[i].run(&a, e);

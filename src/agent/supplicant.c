@@ -77,7 +77,10 @@ become(const struct lk_supplicant_settings *s, const char *config, const char *c
 	const char *const argv[] = { "wpa_supplicant", "-D", "wired", "-i", s->interface, "-c",
 		config, NULL };
 	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
 
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL); /* the agent's own waiting blocks some */
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(STDERR_FILENO, STDOUT_FILENO); /* ours is the timeline */
