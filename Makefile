@@ -31,7 +31,7 @@ demo: deps-demo all
 bench: deps-test all
 	@tests/bench/run $(BUILD)
 
-scenario: deps-demo all
+scenario: deps-test all
 	@tests/netns/scenario $(BUILD) $(NAME)
 
 # Each fuzzer for FUZZ_SECONDS; what it finds stays in build/fuzz, its crashers are named.
