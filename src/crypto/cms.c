@@ -69,6 +69,22 @@ check_algorithms(CMS_SignerInfo *si, struct lk_err *e)
 	return LK_OK;
 }
 
+/* OpenSSL leaves this out. The signature covers the attribute only: without it one kind of object
+ * could be passed off as another. */
+static struct lk_result
+check_content_attribute(const struct lk_cms *c, struct lk_err *e)
+{
+	const ASN1_OBJECT *name = OBJ_nid2obj(NID_pkcs9_contentType); /* OpenSSL's own */
+	const ASN1_OBJECT *type =
+		CMS_signed_get0_data_by_OBJ(c->signer_info, name, -3, V_ASN1_OBJECT);
+
+	/*= RFC5652 11.1: the content-type attribute is the eContentType =*/
+	LK_OSSL(type && OBJ_cmp(type, CMS_get0_eContentType(c->info)) == 0, e,
+		LK_R_CMS_CONTENT_ATTRIBUTE,
+		"the signed content-type attribute is missing, repeated or not the eContentType");
+	return LK_OK;
+}
+
 static struct lk_result
 read_signer(struct lk_cms *c, struct lk_err *e)
 {
@@ -82,6 +98,7 @@ read_signer(struct lk_cms *c, struct lk_err *e)
 	/*= RFC8366bis 5.4: a decoder checks that signed attributes are present =*/
 	LK_REQUIRE(CMS_signed_get_attr_count(c->signer_info) > 0, e, LK_R_CMS_SIGNATURE,
 		"the signer signed no attributes");
+	LK_TRY(check_content_attribute(c, e));
 	LK_TRY(check_algorithms(c->signer_info, e));
 	for (i = 0; i < c->certs.n; i++)
 		if (lk_cms_names_signer(c, c->certs.v[i]))

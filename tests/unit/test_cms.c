@@ -73,6 +73,26 @@ test_refusals(void **state)
 		LK_R_CRYPTO_POLICY);
 }
 
+/* Nothing but the signed attribute tells a verifier what kind of content was signed. */
+static void
+test_another_content_type(void **state)
+{
+	static const uint8_t voucher[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x28";
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_cms_freep) struct lk_cms *c = NULL;
+	struct lk_err e;
+	uint8_t *type;
+
+	(void)state;
+	pki_cms_sign(&(struct pki_cms){ .text = "text", .signer = &cast.masa }, &der);
+	type = memmem(der.p, der.n, voucher, sizeof voucher - 1);
+	assert_non_null(type);
+	type[sizeof voucher - 2] = 0x2b; /* id-ct-sztpConveyedInfoJSON */
+	/*= RFC5652 11.1: the content-type attribute is the eContentType =*/
+	assert_refused(lk_cms_parse(lk_buf_slice(&der), &c, &e), e, LK_R_CMS_CONTENT_ATTRIBUTE);
+	assert_null(c);
+}
+
 /* A certificate of the signer's own names, whose key did not sign. */
 static void
 test_another_key(void **state)
@@ -274,6 +294,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_another_content_type),
 		cmocka_unit_test(test_another_key),
 		cmocka_unit_test(test_not_enclosed),
 		cmocka_unit_test(test_certs_in_their_place),
