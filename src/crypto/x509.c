@@ -468,7 +468,8 @@ parse_pem(struct lk_slice in, struct lk_certs *l, struct lk_err *e)
 			break;
 		LK_TRY(add_x509(l, x, e));
 	}
-	LK_OSSL(l->n > 0, e, LK_R_CERT_SYNTAX, "no certificate in the PEM text");
+	LK_OSSL(l->n > 0 && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE, e,
+		LK_R_CERT_SYNTAX, "certificate %zu of the PEM text cannot be read", l->n + 1);
 	ERR_clear_error(); /* the end of the text is not an error */
 	return LK_OK;
 }

@@ -173,6 +173,10 @@ test_lists(void **state)
 	assert_true(lk_cert_eq(a.v[0], pki_cert(&cast.masa)));
 	assert_true(lk_certs_contain(&a, pki_cert(&cast.vendor)));
 	assert_false(lk_certs_contain(&a, pki_cert(&cast.device)));
+	assert_true(lk_buf_append_str(&pem,
+		"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", &e)
+			    .ok);
+	assert_refused(lk_certs_parse_any(lk_buf_slice(&pem), &none, &e), e, LK_R_CERT_SYNTAX);
 	assert_true(lk_certs_print_pkcs7(&a, &p7, &e).ok);
 	assert_true(lk_certs_parse_pkcs7(lk_buf_slice(&p7), &b, &e).ok);
 	assert_int_equal(b.n, 2);
