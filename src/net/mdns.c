@@ -504,6 +504,13 @@ keep_shorter(uint32_t *ttl, const ldns_rr *rr)
 	*ttl = ldns_rr_ttl(rr) < *ttl ? ldns_rr_ttl(rr) : *ttl;
 }
 
+/* A record that says goodbye (TTL 0) counts in a goodbye only. */
+static bool
+is_over(const ldns_rr *rr, const struct lk_mdns_found *f)
+{
+	return !ldns_rr_ttl(rr) && f->ttl_s;
+}
+
 static void
 take_addresses(const struct records *r, struct lk_slice host, struct lk_mdns_found *f)
 {
@@ -511,7 +518,7 @@ take_addresses(const struct records *r, struct lk_slice host, struct lk_mdns_fou
 	size_t i;
 
 	for (i = 0; i < r->n && f->n_addrs < LK_MDNS_ADDRS_MAX; i++) {
-		if (!is_of(r->rr[i], LDNS_RR_TYPE_AAAA, host, 1) || !ldns_rr_ttl(r->rr[i]))
+		if (!is_of(r->rr[i], LDNS_RR_TYPE_AAAA, host, 1) || is_over(r->rr[i], f))
 			continue;
 		memcpy(&a, ldns_rdf_data(ldns_rr_rdf(r->rr[i], 0)), sizeof a);
 		/* an un-onboarded device has no other: anything else would lead off the link */
@@ -530,7 +537,7 @@ take_service(const struct records *r, struct lk_slice instance, struct lk_mdns_f
 	size_t i;
 
 	for (i = 0; i < r->n; i++) {
-		if (!is_of(r->rr[i], LDNS_RR_TYPE_SRV, instance, 4) || !ldns_rr_ttl(r->rr[i]))
+		if (!is_of(r->rr[i], LDNS_RR_TYPE_SRV, instance, 4) || is_over(r->rr[i], f))
 			continue;
 		f->port = ldns_rdf2native_int16(ldns_rr_rdf(r->rr[i], 2));
 		host = rdf_bytes(ldns_rr_rdf(r->rr[i], 3));
@@ -561,7 +568,8 @@ take_pointer(const struct records *r, const ldns_rr *ptr, struct lk_mdns_found *
 		*f = (struct lk_mdns_found){ .service = (enum lk_mdns_service)s,
 			.ttl_s = ldns_rr_ttl(ptr) };
 		print_label(instance.p + 1, instance.p[0], f->instance, sizeof f->instance);
-		return f->ttl_s == 0 || take_service(r, instance, f);
+		/* who leaves need not say where it was; ours do */
+		return take_service(r, instance, f) || f->ttl_s == 0;
 	}
 	return false;
 }

@@ -158,7 +158,9 @@ test_goodbye(void **state)
 	assert_int_equal(l.n, 1);
 	assert_string_equal(l.v[0].instance, "Join here");
 	assert_int_equal(l.v[0].ttl_s, 0);
-	assert_int_equal(l.v[0].n_addrs, 0);
+	assert_int_equal(l.v[0].port, self.port); /* which of those at hand it is */
+	assert_int_equal(l.v[0].n_addrs, 1);
+	assert_memory_equal(&l.v[0].addrs[0], &self.address, sizeof self.address);
 }
 
 static void
