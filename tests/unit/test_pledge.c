@@ -500,8 +500,8 @@ test_nonces(void **state)
 	assert_false(lk_slice_eq(lk_buf_slice(&first), lk_buf_slice(&second)));
 }
 
-/*= RFC8995 5.2: assertion is proximity, proximity-registrar-cert the end-entity of this connection
- * =*/
+/*= RFC8995 5.2: assertion is proximity, proximity-registrar-cert the end-entity of this
+ * connection =*/
 static void
 test_the_request(void **state)
 {
