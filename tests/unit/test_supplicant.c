@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -136,9 +137,11 @@ stage_init(struct stage *g)
 	g->set.state_dir = g->dir;
 	g->supplicant = (struct lk_supplicant){ .fd = -1, .pid = fork() };
 	assert_true(g->supplicant.pid >= 0);
-	if (g->supplicant.pid == 0)
+	if (g->supplicant.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
 		for (;;)
 			pause();
+	}
 }
 
 static void
