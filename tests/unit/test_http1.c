@@ -487,6 +487,12 @@ test_print(void **state)
 		lk_http1_print_response(&(struct lk_http1_response){ .status = 204 }, &b, NULL).ok);
 	assert_string_equal(lk_buf_str(&b), "HTTP/1.1 204 No Content\r\n\r\n");
 
+	/*= RFC9110 8.6: the Content-Length of 304 would be that of the 200 response =*/
+	lk_buf_clear(&b);
+	assert_true(
+		lk_http1_print_response(&(struct lk_http1_response){ .status = 304 }, &b, NULL).ok);
+	assert_string_equal(lk_buf_str(&b), "HTTP/1.1 304 Not Modified\r\n\r\n");
+
 	lk_buf_clear(&b);
 	assert_true(lk_http1_print_response(&(struct lk_http1_response){ .status = 200,
 						    .content_type = "text/plain",
