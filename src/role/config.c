@@ -17,7 +17,7 @@
 #include "ipc/pack.h"
 
 #define FILE_MAX  (256 * 1024)
-#define FILES_MAX 64 /* in conf.d */
+#define FILES_MAX 64 /* in a main file's folder */
 
 const char *const lk_config_log_levels[] = { "debug", "info", "notice", "warning", "error", NULL };
 const char *const lk_config_log_formats[] = { "text", "json", NULL };
@@ -349,13 +349,13 @@ read_all(const struct lk_config_spec *spec, const char *file, bool may_be_missin
 	struct lk_err *e)
 {
 	LK_CLEANUP(lk_freep) char *copy = malloc(spec->size);
-	const char *slash = strrchr(file, '/');
 	struct lk_err why = { .reason = LK_R_NONE };
 	char dir[PATH_MAX];
 
 	LK_REQUIRE(copy, e, LK_R_NOMEM, "no memory for the configuration");
 	memcpy(copy, values, spec->size);
-	snprintf(dir, sizeof dir, "%.*sconf.d", slash ? (int)(slash - file) + 1 : 0, file);
+	LK_REQUIRE((size_t)snprintf(dir, sizeof dir, "%s.d", file) < sizeof dir, e, LK_R_TOO_LARGE,
+		"the path %s is too long", file);
 	if (!read_file(spec, file, copy, &why).ok &&
 		!(may_be_missing && why.reason == LK_R_FILE_MISSING)) {
 		if (e)

@@ -5,7 +5,7 @@
  * nearest known key. The same table prints the defaults and the option list of
  * the manual, so that neither can be out of date.
  *
- * Files are read in this order: the main file, then those of conf.d beside it by
+ * Files are read in this order: the main file, then *.conf of FILE.d by
  * name. A later file overrides an earlier one; the same key twice in one file is
  * an error. Then the command line. A line has at most 198 bytes; one that starts
  * with a blank continues the value before it, with nothing put between.
@@ -132,7 +132,7 @@ LK_RESULT lk_config_defaults(const struct lk_config_spec *spec, void *values, st
 /* Overrides from a text; `name` is the file's in messages. values is untouched on failure. */
 LK_RESULT lk_config_parse(const struct lk_config_spec *spec, const char *name, struct lk_slice text,
 	void *values, struct lk_err *e);
-/* Overrides from a main file and its conf.d. values is untouched on failure. */
+/* Overrides from a main file and its FILE.d. values is untouched on failure. */
 LK_RESULT lk_config_read(
 	const struct lk_config_spec *spec, const char *file, void *values, struct lk_err *e);
 /* The values as a file with comments: --print-defaults. */

@@ -104,9 +104,9 @@ registrar_up()
 	shift 2
 	must "$PROGRAMS/cli/latchkey" init --name "$site" --dir "$W/$site" --state-dir "$W/$site-state" \
 		--runtime-dir "$W/$site-run" --registrar-name "registrar.$site.example" --listen "$listen"
-	mkdir -p "$W/$site/conf.d"
+	mkdir -p "$W/$site/latchkeyd.conf.d"
 	printf '%s\n' '[masa]' "egress_allow = $LAB_MASA/32" '[process]' 'cage_explain = yes' "$@" \
-		>"$W/$site/conf.d/test.conf"
+		>"$W/$site/latchkeyd.conf.d/test.conf"
 	must lab_spawn site "$site" "$PROGRAMS/noc/latchkeyd" --config "$W/$site/latchkeyd.conf"
 	must lab_wait_for -t 20 grep -q 'supervisor ready' "$(lab_log "$site")"
 	must operate "$site" manufacturer add --name maker --unknown-devices allow \

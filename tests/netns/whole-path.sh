@@ -74,7 +74,7 @@ scenario_up()
 
 	lab_host "$LAB_MASA" $STRANGER
 	site_init house
-	cat >"$W/site/conf.d/scenario.conf" <<-END
+	cat >"$W/site/latchkeyd.conf.d/scenario.conf" <<-END
 		[onboarding]
 		retry_after = 1s
 		[enforcement]
@@ -84,7 +84,7 @@ scenario_up()
 	site_start
 	hub_up
 	spawn site admin "lab_exec site curl -so /dev/null http://[::1]/" \
-		python3 -m http.server --bind :: --directory "$W/site/conf.d" 80
+		python3 -m http.server --bind :: --directory "$W/site/latchkeyd.conf.d" 80
 	quiet operate manufacturer import --name maker --unknown-devices ask \
 		"$W/manifest"
 	sell house "$W/site/pki/root.pem" "${SERIAL[1]}" "${SERIAL[3]}" "${SERIAL[4]}"
@@ -776,9 +776,9 @@ neighbour_init()
 	quiet "$latchkey" init --name "$1" --dir "$W/$1" --state-dir "$W/$1-state" \
 		--runtime-dir "$W/$1-run" --registrar-name "registrar.$1.example" \
 		--listen "[fe80::$2%eth1]:8443"
-	mkdir -p "$W/$1/conf.d"
+	mkdir -p "$W/$1/latchkeyd.conf.d"
 	printf '%s\n' '[front]' 'announce = eth1' '[masa]' "egress_allow = $LAB_MASA/32" \
-		>"$W/$1/conf.d/lab.conf"
+		>"$W/$1/latchkeyd.conf.d/lab.conf"
 }
 
 neighbour_up()

@@ -147,11 +147,11 @@ site_init()
 		--bridge br-dev --device-network "$LAB_NET/$LAB_PLEN" "${ports[@]}"
 	lab_host "$LAB_ROUTER" "registrar.$1.example"
 	RADIUS_DIR=$W/radius
-	mkdir -p "$W/hostapd" "$W/radius/run" "$W/site/conf.d"
+	mkdir -p "$W/hostapd" "$W/radius/run" "$W/site/latchkeyd.conf.d"
 	sed -i "s|^ctrl_interface=.*|ctrl_interface=$W/hostapd|" "$W"/site/hostapd/*.conf
 	sed -i "s|^dhcp-leasefile=.*|dhcp-leasefile=$W/leases|; s|^user=.*|user=root|" \
 		"$W/site/dnsmasq.conf"
-	cat >"$W/site/conf.d/lab.conf" <<-END
+	cat >"$W/site/latchkeyd.conf.d/lab.conf" <<-END
 		[network]
 		applications = https=https://app.example/hello|$W/app.pem
 		[front]

@@ -200,11 +200,11 @@ test_files(void **state)
 	snprintf(file, sizeof file, "%s/test.conf", dir);
 	assert_refused(lk_config_load(&spec, &args, &v, &e), e, LK_R_FILE_MISSING);
 	write_file(dir, "test.conf", "[site]\nname = main\ncount = 3\n[door]\nopen = yes\n");
-	snprintf(file, sizeof file, "%s/conf.d", dir);
+	snprintf(file, sizeof file, "%s/test.conf.d", dir);
 	assert_int_equal(mkdir(file, 0700), 0);
-	write_file(dir, "conf.d/20-last.conf", "[site]\nname = last\n");
-	write_file(dir, "conf.d/10-first.conf", "[site]\nname = first\ncount = 4\n");
-	write_file(dir, "conf.d/ignored.conf.bak", "nonsense");
+	write_file(dir, "test.conf.d/20-last.conf", "[site]\nname = last\n");
+	write_file(dir, "test.conf.d/10-first.conf", "[site]\nname = first\ncount = 4\n");
+	write_file(dir, "test.conf.d/ignored.conf.bak", "nonsense");
 	snprintf(file, sizeof file, "%s/test.conf", dir);
 	assert_true(lk_config_load(&spec, &args, &v, NULL).ok);
 	assert_string_equal(v.name, "last");
@@ -214,15 +214,15 @@ test_files(void **state)
 	assert_string_equal(v.common.state_dir, "/var/lib/test");
 
 	before = v;
-	write_file(dir, "conf.d/30-bad.conf", "[site]\nnombre = x\n");
+	write_file(dir, "test.conf.d/30-bad.conf", "[site]\nnombre = x\n");
 	assert_refused(lk_config_read(&spec, file, &v, &e), e, LK_R_CONFIG_UNKNOWN);
-	assert_non_null(strstr(e.msg, "/conf.d/30-bad.conf:2: "));
+	assert_non_null(strstr(e.msg, "/test.conf.d/30-bad.conf:2: "));
 	assert_memory_equal(&v, &before, sizeof v);
-	remove_file(dir, "conf.d/30-bad.conf");
-	remove_file(dir, "conf.d/20-last.conf");
-	remove_file(dir, "conf.d/10-first.conf");
-	remove_file(dir, "conf.d/ignored.conf.bak");
-	remove_file(dir, "conf.d");
+	remove_file(dir, "test.conf.d/30-bad.conf");
+	remove_file(dir, "test.conf.d/20-last.conf");
+	remove_file(dir, "test.conf.d/10-first.conf");
+	remove_file(dir, "test.conf.d/ignored.conf.bak");
+	remove_file(dir, "test.conf.d");
 	remove_file(dir, "test.conf");
 	assert_int_equal(rmdir(dir), 0);
 
