@@ -52,22 +52,32 @@ verify(X509_STORE_CTX *ctx, void *arg)
 	return good;
 }
 
+/* The issuers of our own certificate up to the anchor, which the server has: each certificate more
+ * costs it a decoding. */
+static struct lk_result
+show_issuers(const struct lk_channel_settings *s, SSL_CTX *ctx, struct lk_err *e)
+{
+	LK_CLEANUP(lk_certs_done) struct lk_certs path = { .n = 0 };
+	size_t i;
+
+	if (!s->own_chain)
+		return LK_OK;
+	LK_TRY(lk_chain_order(s->own, s->own_chain, &path, e));
+	for (i = 1; i < path.n && !lk_cert_is_self_signed(path.v[i]); i++)
+		LK_OSSL(SSL_CTX_add1_chain_cert(ctx, lk_cert_x509(path.v[i])) == 1, e, LK_R_AGENT_TLS,
+			"the device's own chain cannot be used");
+	return LK_OK;
+}
+
 static struct lk_result
 show_own(const struct lk_channel_settings *s, SSL_CTX *ctx, struct lk_err *e)
 {
-	size_t i;
-
 	if (!s->own)
 		return LK_OK;
 	LK_OSSL(SSL_CTX_use_certificate(ctx, lk_cert_x509(s->own)) == 1 &&
 			SSL_CTX_use_PrivateKey(ctx, lk_key_evp(s->own_key)) == 1,
 		e, LK_R_AGENT_TLS, "the device's own certificate and key cannot be used");
-	for (i = 0; s->own_chain && i < s->own_chain->n; i++)
-		if (!lk_cert_eq(s->own_chain->v[i], s->own) &&
-			!lk_cert_is_self_signed(s->own_chain->v[i]))
-			LK_OSSL(SSL_CTX_add1_chain_cert(ctx, lk_cert_x509(s->own_chain->v[i])) == 1, e,
-				LK_R_AGENT_TLS, "the device's own chain cannot be used");
-	return LK_OK;
+	return show_issuers(s, ctx, e);
 }
 
 static struct lk_result

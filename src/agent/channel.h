@@ -20,8 +20,8 @@
 struct lk_channel; /* opaque */
 
 struct lk_channel_settings {
-	const struct lk_cert *own;       /* shown when the server asks; NULL: none */
-	const struct lk_certs *own_chain; /* sent with it, `own` itself left out; may be NULL */
+	struct lk_cert *own;		  /* shown when the server asks; NULL: none */
+	const struct lk_certs *own_chain; /* its issuers among them are sent too; may be NULL */
 	const struct lk_key *own_key;
 	const char *host;	/* of the Host field */
 	const char *server_name; /* SNI; NULL: none, as in a provisional connection */

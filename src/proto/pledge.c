@@ -623,7 +623,7 @@ lk_pledge_error(const struct lk_pledge *p)
 
 void
 lk_pledge_ldevid(const struct lk_pledge *p, const struct lk_key **ret_key,
-	const struct lk_cert **ret_ldevid, const struct lk_certs **ret_ca)
+	struct lk_cert **ret_ldevid, const struct lk_certs **ret_ca)
 {
 	assert(p->ldevid);
 	*ret_key = p->key;

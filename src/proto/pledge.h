@@ -104,7 +104,7 @@ LK_RESULT lk_pledge_check_server(const struct lk_pledge *p, const struct lk_cert
 
 /* What LK_DO_CONNECT_LDEVID shows: its key, and its own certificate with `ca`. Borrowed. */
 void lk_pledge_ldevid(const struct lk_pledge *p, const struct lk_key **ret_key,
-	const struct lk_cert **ret_ldevid, const struct lk_certs **ret_ca);
+	struct lk_cert **ret_ldevid, const struct lk_certs **ret_ca);
 
 /* What it came away with; borrowed; only when ONBOARDED. */
 struct lk_pledge_credentials {

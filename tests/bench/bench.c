@@ -541,14 +541,12 @@ measure_units(struct bench *b, const struct device *d)
 }
 
 static unsigned
-sent_certs(const struct lk_certs *chain, const struct lk_cert *own)
+sent_certs(const struct lk_certs *chain, struct lk_cert *own)
 {
-	unsigned n = 1;
-	size_t i;
+	LK_CLEANUP(lk_certs_done) struct lk_certs path = { .n = 0 };
 
-	for (i = 0; i < chain->n; i++)
-		n += !lk_cert_eq(chain->v[i], own) && !lk_cert_is_self_signed(chain->v[i]);
-	return n;
+	must(lk_chain_order(own, chain, &path, e));
+	return (unsigned)(path.n - lk_cert_is_self_signed(path.v[path.n - 1]));
 }
 
 /* Each certificate that a client sends is decoded once. */

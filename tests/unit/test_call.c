@@ -190,6 +190,38 @@ test_paths_and_statuses(void **state)
 	}
 }
 
+/* Of the CAs of its network a device shows those that lead to its anchor, and no other. */
+static void
+test_only_the_path_is_shown(void **state)
+{
+	LK_CLEANUP(script_done) struct script s;
+	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *domain = pki_anchors(&cast.domain);
+	LK_CLEANUP(pki_id_done) struct pki_id device_ca, server_ca, ldevid;
+	struct lk_agent a = { .clock = &test_clock, .set = { .trusted_clock = "yes" } };
+	struct lk_call call = {
+		.anchors = domain, .with_ldevid = true, .request = { .method = "GET" }
+	};
+	struct lk_err e = { 0 };
+	char want[128];
+	unsigned status;
+
+	(void)state;
+	pki_issue(&cast.domain, &(struct pki_spec){ .cn = "devices", .ca = true }, &device_ca);
+	pki_issue(&cast.domain, &(struct pki_spec){ .cn = "servers", .ca = true }, &server_ca);
+	pki_issue(&device_ca, &(struct pki_spec){ .cn = "device" }, &ldevid);
+	a.onboarded = (struct lk_onboarded){ .key = ldevid.key,
+		.ldevid = { .v = { pki_cert(&ldevid) }, .n = 1 },
+		.ca = { .v = { pki_cert(&cast.domain), pki_cert(&server_ca), pki_cert(&device_ca) },
+			.n = 3 } };
+	serve_as(NULL, &(struct pki_spec){ .cn = "x", .san = "IP:::1" }, &s);
+	call.url = url_of(&s, "[::1]", "/");
+	call.deadline_ms = lk_agent_ms(&a) + 20000;
+	if (!lk_agent_call(&a, &call, &status, NULL, &e).ok)
+		fail_msg("%s", e.msg);
+	snprintf(want, sizeof want, "device<devices GET / [::1]:%u \n", (unsigned)s.port);
+	assert_string_equal(script_asked(&s), want);
+}
+
 static void
 test_nobody_and_silence(void **state)
 {
@@ -235,6 +267,7 @@ main(void)
 		cmocka_unit_test(test_other_certificates),
 		cmocka_unit_test(test_urls_that_are_none),
 		cmocka_unit_test(test_paths_and_statuses),
+		cmocka_unit_test(test_only_the_path_is_shown),
 		cmocka_unit_test(test_nobody_and_silence),
 	};
 

@@ -1052,7 +1052,7 @@ test_the_server_of_the_second_connection(void **state)
 	const struct lk_certs none = { .n = 0 };
 	LK_CLEANUP(run_done) struct run r;
 	const struct lk_key *key;
-	const struct lk_cert *ldevid;
+	struct lk_cert *ldevid;
 	const struct lk_certs *ca;
 	struct lk_err e;
 

@@ -42,18 +42,35 @@ struct script_setting {
 	int asked;
 };
 
+/* "<NAME" of each certificate that a client showed after its own. */
+static inline struct lk_result
+script_issuers(SSL *ssl, struct lk_buf *line)
+{
+	STACK_OF(X509) *shown = SSL_get_peer_cert_chain(ssl);
+	char name[LK_CERT_NAME_MAX];
+	int i;
+
+	for (i = 0; i < sk_X509_num(shown); i++) {
+		X509_NAME_get_text_by_NID(X509_get_subject_name(sk_X509_value(shown, i)),
+			NID_commonName, name, sizeof name);
+		LK_TRY(lk_buf_printf(line, NULL, "<%s", name));
+	}
+	return LK_OK;
+}
+
 static inline void
-script_note(int fd, const struct lk_http1 *r, const struct lk_cert *client)
+script_note(int fd, const struct lk_http1 *r, const struct lk_cert *client, SSL *ssl)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf line = LK_BUF_INIT(SCRIPT_MAX);
 	char name[LK_CERT_NAME_MAX] = "-";
 
 	if (client)
 		lk_cert_subject(client, "2.5.4.3", name);
-	if (!lk_buf_printf(&line, NULL, "%s %s %s %s %.*s\n", name, r->method, r->path,
-		    lk_http1_field(r, "Host"), r->body.n < 200 ? (int)r->body.n : 0,
-		    r->body.n ? (const char *)r->body.p : "")
-			.ok ||
+	if (!lk_buf_append_str(&line, name, NULL).ok || !script_issuers(ssl, &line).ok ||
+		!lk_buf_printf(&line, NULL, " %s %s %s %.*s\n", r->method, r->path,
+			lk_http1_field(r, "Host"), r->body.n < 200 ? (int)r->body.n : 0,
+			r->body.n ? (const char *)r->body.p : "")
+			 .ok ||
 		write(fd, line.p, line.n) != (ssize_t)line.n)
 		_exit(1);
 }
@@ -95,7 +112,7 @@ script_converse(const struct script_setting *s, SSL *ssl)
 			if (!lk_http1_feed(&request, in, &used, NULL).ok)
 				return;
 	}
-	script_note(s->asked, &request, client);
+	script_note(s->asked, &request, client, ssl);
 	s->answer(&request, client, &r, &body);
 	while (!r.status)
 		pause();
@@ -185,8 +202,8 @@ script_done(struct script *s)
 	s->pid = 0;
 }
 
-/* "client METHOD /path host body": all that was asked since the last time, one line each. To be
- * asked for when there is one. Borrowed. */
+/* "client<issuer METHOD /path host body": all that was asked since the last time, one line each. To
+ * be asked for when there is one. Borrowed. */
 static inline const char *
 script_asked(struct script *s)
 {
