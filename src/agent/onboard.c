@@ -179,25 +179,27 @@ react(struct attempt *t, short events)
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
-static bool
-any_vouched(const struct onboarding *o)
+/* The attempt that has a voucher; NULL: none has. */
+static struct attempt *
+vouched(struct onboarding *o)
 {
 	size_t i;
 
 	for (i = 0; i < LK_CANDIDATES_MAX; i++)
 		if (o->v[i].candidate && o->v[i].vouched)
-			return true;
-	return false;
+			return &o->v[i];
+	return NULL;
 }
 
-/* The device belongs to who brought a voucher: the others are left alone from now on. */
+/* The device belongs to who brought a voucher: the others are left alone from now on, also one that
+ * brought its own in the same turn. There is room for one LDevID key. */
 static void
-drop_others(struct onboarding *o)
+drop_others(struct onboarding *o, const struct attempt *chosen)
 {
 	size_t i;
 
 	for (i = 0; i < LK_CANDIDATES_MAX; i++)
-		if (o->v[i].candidate && !o->v[i].vouched) {
+		if (o->v[i].candidate && &o->v[i] != chosen) {
 			o->v[i].candidate->busy = false;
 			drop(&o->v[i]);
 		}
@@ -206,8 +208,11 @@ drop_others(struct onboarding *o)
 static void
 advance_all(struct onboarding *o)
 {
+	const struct attempt *chosen = vouched(o);
 	size_t i;
 
+	if (chosen)
+		drop_others(o, chosen);
 	for (i = 0; i < LK_CANDIDATES_MAX; i++) {
 		struct attempt *t = &o->v[i];
 
@@ -220,8 +225,6 @@ advance_all(struct onboarding *o)
 		lk_candidate_failed(t->candidate, lk_agent_ms(o->agent));
 		drop(t);
 	}
-	if (any_vouched(o))
-		drop_others(o);
 }
 
 static struct lk_result
@@ -230,7 +233,7 @@ start_next(struct onboarding *o, struct lk_err *e)
 	struct lk_candidate *c;
 	size_t i;
 
-	if (any_vouched(o) || !(c = lk_candidates_next(&o->candidates, lk_agent_ms(o->agent))))
+	if (vouched(o) || !(c = lk_candidates_next(&o->candidates, lk_agent_ms(o->agent))))
 		return LK_OK;
 	for (i = 0; o->v[i].candidate; i++)
 		; /* as many as candidates: there is a free one */
@@ -238,9 +241,9 @@ start_next(struct onboarding *o, struct lk_err *e)
 }
 
 static int64_t
-next_deadline(const struct onboarding *o)
+next_deadline(struct onboarding *o)
 {
-	int64_t at = any_vouched(o) ? INT64_MAX : lk_candidates_deadline(&o->candidates);
+	int64_t at = vouched(o) ? INT64_MAX : lk_candidates_deadline(&o->candidates);
 	size_t i;
 
 	if (o->discovery.fd >= 0 && o->discovery.query_ms < at)

@@ -65,12 +65,12 @@ test_who_brings_a_voucher_goes_on_alone(void **state)
 	(void)state;
 	try_all(&o, &a, 3);
 	assert_int_equal(under_way(&o), 3);
-	assert_false(any_vouched(&o));
+	assert_null(vouched(&o));
 	trace(&o.v[1], LK_PLEDGE_CONNECT, LK_PLEDGE_VOUCHER, NULL); /* asked, not brought */
-	assert_false(any_vouched(&o));
+	assert_null(vouched(&o));
 	trace(&o.v[1], LK_PLEDGE_VOUCHER, LK_PLEDGE_STATUS, NULL);
-	assert_true(any_vouched(&o));
-	drop_others(&o);
+	assert_ptr_equal(vouched(&o), &o.v[1]);
+	drop_others(&o, vouched(&o));
 	assert_int_equal(under_way(&o), 1);
 	assert_non_null(o.v[1].candidate);
 	/* the others may be tried again when this one fails, and not before */
@@ -78,6 +78,26 @@ test_who_brings_a_voucher_goes_on_alone(void **state)
 	assert_true(start_next(&o, &e).ok);
 	assert_int_equal(under_way(&o), 1);
 	assert_int_equal(o.candidates.v[0].failures, 0);
+	onboarding_done(&o);
+}
+
+/* One of two that bring their vouchers in the same turn: each would make an LDevID key, and there is
+ * room for one. */
+static void
+test_two_vouchers_at_once(void **state)
+{
+	struct lk_agent a = agent();
+	struct onboarding o;
+
+	(void)state;
+	try_all(&o, &a, 3);
+	trace(&o.v[2], LK_PLEDGE_VOUCHER, LK_PLEDGE_STATUS, NULL);
+	trace(&o.v[1], LK_PLEDGE_VOUCHER, LK_PLEDGE_STATUS, NULL);
+	drop_others(&o, vouched(&o));
+	assert_int_equal(under_way(&o), 1);
+	assert_ptr_equal(vouched(&o), &o.v[1]);
+	assert_false(o.candidates.v[2].busy);
+	assert_int_equal(o.candidates.v[2].failures, 0);
 	onboarding_done(&o);
 }
 
@@ -124,6 +144,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_brings_a_voucher_goes_on_alone),
+		cmocka_unit_test(test_two_vouchers_at_once),
 		cmocka_unit_test(test_nothing_is_left_open),
 		cmocka_unit_test(test_nowhere_to_look),
 	};
