@@ -124,13 +124,14 @@ lk_candidate_failed(struct lk_candidate *c, int64_t now_ms)
 }
 
 int64_t
-lk_candidates_deadline(const struct lk_candidates *l)
+lk_candidates_deadline(const struct lk_candidates *l, int64_t now_ms)
 {
 	int64_t at = INT64_MAX;
 	size_t i;
 
 	for (i = 0; i < l->n; i++)
-		if (!l->v[i].busy && l->v[i].expires_ms > l->v[i].next_ms && l->v[i].next_ms < at)
+		if (is_open(&l->v[i], now_ms) && l->v[i].expires_ms > l->v[i].next_ms &&
+			l->v[i].next_ms < at)
 			at = l->v[i].next_ms;
 	return at < l->next_start_ms ? l->next_start_ms : at;
 }

@@ -41,7 +41,7 @@ struct lk_candidate *lk_candidates_next(struct lk_candidates *l, int64_t now_ms)
 /* Its attempt failed. */
 void lk_candidate_failed(struct lk_candidate *c, int64_t now_ms);
 /* When lk_candidates_next() may have one; INT64_MAX: not before another is added. */
-int64_t lk_candidates_deadline(const struct lk_candidates *l);
+int64_t lk_candidates_deadline(const struct lk_candidates *l, int64_t now_ms);
 
 /* "[fe80::1%eth0]:8443", "192.0.2.1:8443". LK_R_SYNTAX_TEXT and _NUMBER. */
 LK_RESULT lk_candidate_parse(const char *text, struct sockaddr_in6 *ret, struct lk_err *e);

@@ -243,7 +243,8 @@ start_next(struct onboarding *o, struct lk_err *e)
 static int64_t
 next_deadline(struct onboarding *o)
 {
-	int64_t at = vouched(o) ? INT64_MAX : lk_candidates_deadline(&o->candidates);
+	int64_t at = vouched(o) ? INT64_MAX
+				: lk_candidates_deadline(&o->candidates, lk_agent_ms(o->agent));
 	size_t i;
 
 	if (o->discovery.fd >= 0 && o->discovery.query_ms < at)

@@ -84,12 +84,12 @@ test_several_are_tried(void **state)
 		assert_in_range(between, 3000, 5000);
 		assert_int_equal(tried(&l, 0, NULL), 1);
 		assert_int_equal(tried(&l, 0, NULL), 0);
-		assert_int_equal(lk_candidates_deadline(&l), between);
+		assert_int_equal(lk_candidates_deadline(&l, 0), between);
 		assert_int_equal(tried(&l, between - 1, NULL), 0);
 		assert_int_equal(tried(&l, between, NULL), 2);
 		assert_int_equal(tried(&l, 2 * between, NULL), 3);
 		assert_int_equal(tried(&l, 3 * between, NULL), 0); /* all are busy */
-		assert_int_equal(lk_candidates_deadline(&l), INT64_MAX);
+		assert_int_equal(lk_candidates_deadline(&l, 3 * between), INT64_MAX);
 	}
 }
 
@@ -134,7 +134,7 @@ test_back_off(void **state)
 	for (i = 0; i < LK_ARRAY_LEN(waits_s); i++) {
 		assert_int_equal(tried(&l, now, &c), 1);
 		lk_candidate_failed(c, now);
-		assert_int_equal(lk_candidates_deadline(&l), now + waits_s[i] * 1000);
+		assert_int_equal(lk_candidates_deadline(&l, now), now + waits_s[i] * 1000);
 		assert_int_equal(tried(&l, now + waits_s[i] * 1000 - 1, NULL), 0);
 		now += waits_s[i] * 1000;
 	}
@@ -172,6 +172,22 @@ test_announcements_end(void **state)
 	lk_candidates_add(&l, &fixed, true, 0, 0);
 	lk_candidates_remove(&l, &fixed);
 	assert_int_equal(tried(&l, 100 * (int64_t)HOUR_MS, NULL), 9);
+}
+
+/* A device that waited for one that is gone would do nothing else. */
+static void
+test_nobody_waits_for_what_ended(void **state)
+{
+	struct lk_candidates l = { .random = &dull };
+
+	(void)state;
+	octet = 0;
+	add(&l, 1, HOUR_MS, 0);
+	add(&l, 2, 1000, 0);
+	assert_int_equal(tried(&l, 0, NULL), 1);
+	assert_int_equal(lk_candidates_deadline(&l, 0), 3000); /* the second one's turn */
+	assert_int_equal(tried(&l, 3000, NULL), 0);	       /* it is over by then */
+	assert_int_equal(lk_candidates_deadline(&l, 3000), INT64_MAX);
 }
 
 /* Anybody can announce: who floods the link drives nobody out but what failed. */
@@ -402,6 +418,7 @@ main(void)
 		cmocka_unit_test(test_none_is_preferred),
 		cmocka_unit_test(test_back_off),
 		cmocka_unit_test(test_announcements_end),
+		cmocka_unit_test(test_nobody_waits_for_what_ended),
 		cmocka_unit_test(test_a_flood_of_announcements),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_only_this_link),
