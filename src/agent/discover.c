@@ -43,17 +43,23 @@ find(struct lk_candidates *l, const struct sockaddr_in6 *address)
 }
 
 static struct lk_candidate *
-make_room(struct lk_candidates *l)
+make_room(struct lk_candidates *l, int64_t now_ms)
 {
 	struct lk_candidate *worst = NULL;
 	size_t i;
 
 	if (l->n < LK_CANDIDATES_MAX)
 		return &l->v[l->n++];
-	for (i = 0; i < l->n; i++)
-		if (!l->v[i].fixed && !l->v[i].busy && l->v[i].failures &&
-			(!worst || l->v[i].failures > worst->failures))
-			worst = &l->v[i];
+	for (i = 0; i < l->n; i++) {
+		struct lk_candidate *c = &l->v[i];
+
+		if (c->fixed || c->busy)
+			continue;
+		if (c->expires_ms <= now_ms)
+			return c;
+		if (c->failures && (!worst || c->failures > worst->failures))
+			worst = c;
+	}
 	return worst;
 }
 
@@ -64,7 +70,7 @@ lk_candidates_add(struct lk_candidates *l, const struct sockaddr_in6 *address, b
 	struct lk_candidate *c = find(l, address);
 
 	if (!c) {
-		c = make_room(l);
+		c = make_room(l, now_ms);
 		if (!c)
 			return;
 		*c = (struct lk_candidate){ .address = *address, .fixed = fixed, .next_ms = now_ms };

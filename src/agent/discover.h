@@ -31,7 +31,8 @@ struct lk_candidates {
 	const struct lk_random *random;
 };
 
-/* Adds it or prolongs it. Full: the one that failed most gives way, if it is not fixed or busy. */
+/* Adds it or prolongs it. Full: one whose announcement ended gives way, else the one that failed most,
+ * if it is not fixed or busy. */
 void lk_candidates_add(struct lk_candidates *l, const struct sockaddr_in6 *address, bool fixed,
 	int64_t ttl_ms, int64_t now_ms);
 /* A goodbye. */

@@ -217,6 +217,23 @@ test_a_flood_of_announcements(void **state)
 	assert_int_equal(l.v[0].address.sin6_addr.s6_addr[15], 9);
 }
 
+/* Announcements that end before their turn keep nobody out. */
+static void
+test_a_flood_that_is_over(void **state)
+{
+	struct lk_candidates l = { .random = &dull };
+	uint8_t n;
+
+	(void)state;
+	octet = 0;
+	for (n = 10; n < 100; n++)
+		add(&l, n, 1000, 0);
+	add(&l, 1, HOUR_MS, 999);
+	assert_int_equal(tried(&l, 1000, NULL), 0);
+	add(&l, 1, HOUR_MS, 1000);
+	assert_int_equal(tried(&l, 1000, NULL), 1);
+}
+
 static void
 test_addresses(void **state)
 {
@@ -420,6 +437,7 @@ main(void)
 		cmocka_unit_test(test_announcements_end),
 		cmocka_unit_test(test_nobody_waits_for_what_ended),
 		cmocka_unit_test(test_a_flood_of_announcements),
+		cmocka_unit_test(test_a_flood_that_is_over),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_only_this_link),
 		cmocka_unit_test(test_two_registrars_and_a_goodbye),
