@@ -276,7 +276,8 @@ lk_discovery_receive(struct lk_discovery *d, struct lk_candidates *l, int64_t no
 
 	while ((n = recvfrom(d->fd, packet, sizeof packet, 0, (struct sockaddr *)&from, &from_n)) >= 0) {
 		/*= RFC6762 11: only what comes from this link is looked at =*/
-		if (IN6_IS_ADDR_LINKLOCAL(&from.sin6_addr) &&
+		/*= RFC6762 6: a response that comes from another port than 5353 is ignored =*/
+		if (IN6_IS_ADDR_LINKLOCAL(&from.sin6_addr) && from.sin6_port == htons(LK_MDNS_PORT) &&
 			lk_mdns_parse(lk_slice(packet, (size_t)n), &found, NULL).ok)
 			for (i = 0; i < found.n; i++)
 				take(d, l, &found.v[i], now_ms);

@@ -336,6 +336,31 @@ announce(uint8_t n, bool goodbye)
 	assert_true(lk_mdns_announce(&self, goodbye, &link_.packet, &e).ok);
 }
 
+/* Who answers from fe80::n. */
+static struct sockaddr_in6
+responder(uint8_t n)
+{
+	struct sockaddr_in6 a = at(n);
+
+	a.sin6_port = htons(LK_MDNS_PORT);
+	return a;
+}
+
+/*= RFC6762 6: a response that comes from another port than 5353 is ignored =*/
+static void
+test_only_from_the_port_of_mdns(void **state)
+{
+	struct lk_discovery d = { .fd = 0, .interface = 1 };
+	struct lk_candidates l = { .random = &dull };
+
+	(void)state;
+	announce(1, false);
+	link_.from = responder(1);
+	link_.from.sin6_port = htons(5354);
+	lk_discovery_receive(&d, &l, 0);
+	assert_int_equal(l.n, 0);
+}
+
 /*= RFC6762 11: only what comes from this link is looked at =*/
 static void
 test_only_this_link(void **state)
@@ -347,7 +372,7 @@ test_only_this_link(void **state)
 	size_t i;
 
 	(void)state;
-	link_.from.sin6_family = AF_INET6;
+	link_.from = responder(1);
 	for (i = 0; i < LK_ARRAY_LEN(elsewhere); i++) {
 		announce(1, false);
 		assert_int_equal(inet_pton(AF_INET6, elsewhere[i], &link_.from.sin6_addr), 1);
@@ -355,7 +380,7 @@ test_only_this_link(void **state)
 		assert_int_equal(l.n, 0);
 	}
 	announce(1, false);
-	link_.from = at(77);
+	link_.from = responder(77);
 	lk_discovery_receive(&d, &l, 0);
 	assert_int_equal(l.n, 1);
 	assert_int_equal(tried(&l, 0, NULL), 1);
@@ -373,10 +398,10 @@ test_two_registrars_and_a_goodbye(void **state)
 
 	(void)state;
 	octet = 0;
-	link_.from = at(1);
+	link_.from = responder(1);
 	announce(1, false);
 	lk_discovery_receive(&d, &l, 0);
-	link_.from = at(2);
+	link_.from = responder(2);
 	announce(2, false);
 	lk_discovery_receive(&d, &l, 0);
 	announce(1, true);
@@ -439,6 +464,7 @@ main(void)
 		cmocka_unit_test(test_a_flood_of_announcements),
 		cmocka_unit_test(test_a_flood_that_is_over),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_only_from_the_port_of_mdns),
 		cmocka_unit_test(test_only_this_link),
 		cmocka_unit_test(test_two_registrars_and_a_goodbye),
 		cmocka_unit_test(test_questions_get_rarer),
