@@ -135,17 +135,20 @@ lk_file_create(const char *path, struct lk_slice content, mode_t mode, struct lk
 	return write_file(path, content, mode, false, e);
 }
 
+static struct lk_result
+sync_parent(const char *path, struct lk_err *e)
+{
+	LK_CLEANUP(lk_closep) int dir = open_parent(path);
+
+	return dir >= 0 && fsync(dir) == 0 ? LK_OK : fail_errno(e, "sync the folder of", path);
+}
+
 struct lk_result
 lk_file_remove(const char *path, struct lk_err *e)
 {
-	LK_CLEANUP(lk_closep) int dir = -1;
-
 	if (unlink(path) < 0)
 		return errno == ENOENT ? LK_OK : fail_errno(e, "remove", path);
-	dir = open_parent(path);
-	if (dir < 0 || fsync(dir) < 0)
-		return fail_errno(e, "sync the folder of", path);
-	return LK_OK;
+	return sync_parent(path, e);
 }
 
 struct lk_result
@@ -160,7 +163,9 @@ lk_dir_make(const char *path, mode_t mode, struct lk_err *e)
 			continue;
 		memcpy(dir, path, i);
 		dir[i] = 0;
-		if (mkdir(dir, mode) < 0 && errno != EEXIST)
+		if (mkdir(dir, mode) == 0)
+			LK_TRY(sync_parent(dir, e));
+		else if (errno != EEXIST)
 			return fail_errno(e, "make the folder", dir);
 	}
 	return LK_OK;

@@ -18,7 +18,7 @@ LK_RESULT lk_file_replace(const char *path, struct lk_slice content, mode_t mode
 LK_RESULT lk_file_create(const char *path, struct lk_slice content, mode_t mode, struct lk_err *e);
 /* Removes and syncs the folder; a file that is not there is no error. */
 LK_RESULT lk_file_remove(const char *path, struct lk_err *e);
-/* mkdir -p; existing folders keep their mode. */
+/* mkdir -p, durable; existing folders keep their mode. */
 LK_RESULT lk_dir_make(const char *path, mode_t mode, struct lk_err *e);
 /* What was made in or removed from the folder stays so. */
 LK_RESULT lk_dir_sync(const char *path, struct lk_err *e);

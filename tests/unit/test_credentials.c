@@ -40,7 +40,6 @@ tick(void)
 		return __real_##name args; \
 	}
 
-SWITCHED(int, fsync, (int fd), (fd))
 SWITCHED(int, rename, (const char *a, const char *b), (a, b))
 SWITCHED(int, renameat2, (int d, const char *a, int f, const char *b, unsigned how),
 	(d, a, f, b, how))
@@ -49,6 +48,29 @@ SWITCHED(int, unlinkat, (int d, const char *a, int how), (d, a, how))
 /* --- a device --------------------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/test-credentials.XXXXXX";
+static bool kept; /* onboarding.new/ was made durable, with no key in it yet */
+
+static bool
+there(const char *name)
+{
+	char path[PATH_MAX];
+
+	return lk_path_join(dir, name, path, sizeof path, NULL).ok && access(path, F_OK) == 0;
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int
+__wrap_fsync(int fd)
+{
+	struct stat synced, folder;
+
+	tick();
+	if (fstat(fd, &synced) == 0 && stat(dir, &folder) == 0 && synced.st_ino == folder.st_ino)
+		kept |= there("onboarding.new") && !there("onboarding.new/ldevid.key");
+	return __real_fsync(fd);
+}
 
 static void
 put(const char *name, struct lk_slice content)
@@ -68,14 +90,6 @@ put_cert(const char *name, const struct lk_cert *cert)
 
 	assert_true(lk_cert_print_pem(cert, &text, &e).ok);
 	put(name, lk_buf_slice(&text));
-}
-
-static bool
-there(const char *name)
-{
-	char path[PATH_MAX];
-
-	return lk_path_join(dir, name, path, sizeof path, NULL).ok && access(path, F_OK) == 0;
 }
 
 static void
@@ -237,6 +251,20 @@ power_fails_while_renewing(void **state)
 	assert_true(cut_everywhere(onboard, onboard, true, true) > 10);
 }
 
+/* What names a key in a token is there before the key is, and power may fail in between. */
+static void
+a_key_is_named_before_it_is_made(void **state)
+{
+	LK_CLEANUP(lk_credentials_done) struct lk_credentials c = opened();
+	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
+	struct lk_err e;
+
+	(void)state;
+	kept = false;
+	assert_true(lk_credentials_new_key(&c, &key, &e).ok);
+	assert_true(kept);
+}
+
 static void
 reset_destroys_the_key_and_keeps_what_is_built_in(void **state)
 {
@@ -343,6 +371,7 @@ main(void)
 		cmocka_unit_test(power_fails_while_onboarding),
 		cmocka_unit_test(power_fails_while_resetting),
 		cmocka_unit_test(power_fails_while_renewing),
+		cmocka_unit_test(a_key_is_named_before_it_is_made),
 		cmocka_unit_test(reset_destroys_the_key_and_keeps_what_is_built_in),
 		cmocka_unit_test(what_is_kept_is_what_came),
 		cmocka_unit_test(a_damaged_store_is_said_to_be_one),
