@@ -81,17 +81,6 @@ read_uri(const char *dir, const char *name, char *dst, size_t cap, struct lk_err
 	return lk_slice_to_str(lk_buf_slice(&text), name, dst, cap, e);
 }
 
-/* Renames are durable when the folder they happen in is. */
-static struct lk_result
-sync_dir(const char *dir, struct lk_err *e)
-{
-	LK_CLEANUP(lk_closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	LK_REQUIRE(fd >= 0 && fsync(fd) == 0, e, LK_R_FILE_IO, "cannot sync %s: %s", dir,
-		strerror(errno));
-	return LK_OK;
-}
-
 /* --- the LDevID's key ------------------------------------------------------------------------- */
 
 /* "file:ldevid.key" lies in the folder its line stands in. */
@@ -181,7 +170,7 @@ destroy_new(const struct lk_credentials *c, struct lk_err *e)
 	LK_TRY(destroy_key(dir, e));
 	LK_TRY(empty_dir(dir, e));
 	LK_REQUIRE(rmdir(dir) == 0, e, LK_R_FILE_IO, "cannot remove %s: %s", dir, strerror(errno));
-	return sync_dir(c->dir, e);
+	return lk_dir_sync(c->dir, e);
 }
 
 struct lk_result
@@ -223,10 +212,10 @@ swap_in(const struct lk_credentials *c, struct lk_err *e)
 
 	LK_TRY(lk_path_join(c->dir, NEW, from, sizeof from, e));
 	LK_TRY(lk_path_join(c->dir, LIVE, to, sizeof to, e));
-	LK_TRY(sync_dir(from, e));
+	LK_TRY(lk_dir_sync(from, e));
 	LK_REQUIRE(renameat2(AT_FDCWD, from, AT_FDCWD, to, how) == 0, e, LK_R_FILE_IO,
 		"cannot rename %s: %s", from, strerror(errno));
-	LK_TRY(sync_dir(c->dir, e));
+	LK_TRY(lk_dir_sync(c->dir, e));
 	return destroy_new(c, e);
 }
 
@@ -261,7 +250,7 @@ lk_credentials_reset(const struct lk_credentials *c, struct lk_err *e)
 	LK_TRY(lk_path_join(c->dir, NEW, gone, sizeof gone, e));
 	LK_REQUIRE(rename(live, gone) == 0, e, LK_R_FILE_IO, "cannot rename %s: %s", live,
 		strerror(errno));
-	LK_TRY(sync_dir(c->dir, e));
+	LK_TRY(lk_dir_sync(c->dir, e));
 	return destroy_new(c, e);
 }
 
