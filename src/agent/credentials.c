@@ -191,6 +191,36 @@ lk_credentials_new_key(void *ctx, struct lk_key **ret, struct lk_err *e)
 	return lk_key_generate(uri, LK_KEY_P256, ret, e);
 }
 
+/* The information is this device's, by whichever LDevID: one that a registrar renewed for another
+ * name would leave a device that cannot start. */
+static struct lk_result
+check_information(const struct lk_onboarding *o, const struct lk_anchors *domain,
+	const struct lk_cert *idevid, const struct lk_cert *ldevid, struct lk_err *e)
+{
+	char serial[LK_CERT_NAME_MAX], device[LK_CERT_NAME_MAX];
+	struct lk_onboarding_want want = { .domain = domain, .times = LK_TIMES_IGNORE,
+		.device = device, .serial_number = serial };
+	struct lk_verified_onboarding verified;
+
+	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
+	lk_cert_subject(ldevid, LK_OID_COMMON_NAME, device);
+	return lk_onboarding_check(o, &want, &verified, e);
+}
+
+/* What lk_onboarded_load() will ask. */
+static struct lk_result
+check_credentials(const struct lk_credentials *c, const struct lk_pledge_credentials *got,
+	struct lk_cert *pinned, struct lk_err *e)
+{
+	const struct lk_certs one = { .v = { pinned }, .n = 1 };
+	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *domain = NULL;
+
+	LK_REQUIRE(lk_slice_eq(lk_key_spki(got->key), lk_cert_spki(got->ldevid)), e,
+		LK_R_KEY_MISMATCH, "the certificate is for another key");
+	LK_TRY(lk_anchors_new(&one, &domain, e));
+	return check_information(got->onboarding, domain, c->idevid.v[0], got->ldevid, e);
+}
+
 static struct lk_result
 write_radius_anchor(
 	const char *dir, const struct lk_onboarding_leaves *leaf, struct lk_err *e)
@@ -229,6 +259,7 @@ lk_credentials_commit(const struct lk_credentials *c, const struct lk_pledge_cre
 	LK_TRY(lk_path_join(c->dir, NEW, dir, sizeof dir, e));
 	LK_TRY(lk_cert_parse(lk_cert_der(got->ldevid), &ldevid, e));
 	LK_TRY(lk_cert_parse(lk_cert_der(got->pinned), &pinned, e));
+	LK_TRY(check_credentials(c, got, pinned, e));
 	LK_TRY(write_cert(dir, "ldevid.pem", ldevid, e));
 	LK_TRY(write_cert(dir, "domain.pem", pinned, e));
 	LK_TRY(write_certs(dir, "ca.pem", got->ca, e));
@@ -308,20 +339,8 @@ lk_credentials_done(struct lk_credentials *c)
 }
 
 static struct lk_result
-check_information(const struct lk_onboarded *o, struct lk_err *e)
-{
-	char serial[LK_CERT_NAME_MAX], device[LK_CERT_NAME_MAX];
-	struct lk_onboarding_want want = { .domain = o->domain, .times = LK_TIMES_IGNORE,
-		.device = device, .serial_number = serial };
-	struct lk_verified_onboarding verified;
-
-	lk_cert_subject(o->ldevid.v[0], LK_OID_SERIAL_NUMBER, serial);
-	lk_cert_subject(o->ldevid.v[0], "2.5.4.3", device);
-	return lk_onboarding_check(o->onboarding, &want, &verified, e);
-}
-
-static struct lk_result
-read_onboarded(const char *dir, struct lk_onboarded *o, struct lk_err *e)
+read_onboarded(
+	const struct lk_credentials *c, const char *dir, struct lk_onboarded *o, struct lk_err *e)
 {
 	char line[LK_KEY_URI_MAX + 1];
 
@@ -332,7 +351,7 @@ read_onboarded(const char *dir, struct lk_onboarded *o, struct lk_err *e)
 	LK_TRY(read_file(dir, "voucher.cms", &o->voucher, e));
 	LK_TRY(read_file(dir, "onboarding-information.cms", &o->information, e));
 	LK_TRY(lk_onboarding_parse(lk_buf_slice(&o->information), &o->onboarding, e));
-	LK_TRY(check_information(o, e));
+	LK_TRY(check_information(o->onboarding, o->domain, c->idevid.v[0], o->ldevid.v[0], e));
 	LK_TRY(read_uri(dir, "key", line, sizeof line, e));
 	LK_TRY(key_in(dir, line, o->key_uri, sizeof o->key_uri, e));
 	LK_TRY(lk_key_load(o->key_uri, &o->key, e));
@@ -351,7 +370,7 @@ lk_onboarded_load(const struct lk_credentials *c, struct lk_onboarded *ret, stru
 
 	LK_TRY(lk_path_join(c->dir, LIVE, dir, sizeof dir, e));
 	LK_REQUIRE(lk_credentials_onboarded(c), e, LK_R_AGENT_NOT_ONBOARDED, "there is no %s", dir);
-	if (!read_onboarded(dir, &o, e).ok)
+	if (!read_onboarded(c, dir, &o, e).ok)
 		return lk_fail_as(e, LK_R_FILE_MISSING, LK_R_AGENT_STATE, "%s", dir);
 	*ret = o;
 	o = (struct lk_onboarded){ .key = NULL };

@@ -44,7 +44,8 @@ bool lk_credentials_onboarded(const struct lk_credentials *c);
 /* Makes the LDevID's key at the kind of place where the IDevID's lives, in a new onboarding.new/.
  * Of the form that struct lk_pledge_settings wants; ctx is the struct lk_credentials. */
 struct lk_result lk_credentials_new_key(void *ctx, struct lk_key **ret, struct lk_err *e);
-/* Writes the rest beside the key and makes it onboarding/. Durable on return. */
+/* Writes the rest beside the key and makes it onboarding/. Durable on return. LK_R_KEY_MISMATCH and
+ * LK_R_ONBOARDING_* for what could not be loaded again: nothing has changed then. */
 LK_RESULT lk_credentials_commit(const struct lk_credentials *c,
 	const struct lk_pledge_credentials *got, struct lk_err *e);
 /* Back to what the manufacturer made: the LDevID's key is destroyed. */

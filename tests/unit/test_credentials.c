@@ -142,6 +142,8 @@ opened(void)
 
 /* --- what is done to it --------------------------------------------------------------------------- */
 
+static const char *ldevid_serial = PKI_SERIAL; /* serialNumber of its subject */
+
 static void
 onboard(void)
 {
@@ -159,7 +161,7 @@ onboard(void)
 	assert_true(lk_credentials_new_key(&c, &key, &e).ok);
 	assert_false(lk_slice_eq(lk_key_spki(key), lk_key_spki(c.idevid_key)));
 	pki_issue(&cast.domain,
-		&(struct pki_spec){ .cn = DEVICE, .serial_number = PKI_SERIAL, .key = key },
+		&(struct pki_spec){ .cn = DEVICE, .serial_number = ldevid_serial, .key = key },
 		&ldevid);
 	got = (struct lk_pledge_credentials){ key, pki_cert(&ldevid), &cast.domain.chain,
 		pki_cert(&cast.domain), LK_SLICE_LIT("voucher"), lk_buf_slice(&der), o };
@@ -296,6 +298,18 @@ what_is_kept_is_what_came(void **state)
 	assert_true(there(LK_RADIUS_ANCHOR_FILE));
 }
 
+/* Registrars of others need not put it there; the device knows its own. */
+static void
+an_ldevid_without_a_serial_number(void **state)
+{
+	(void)state;
+	ldevid_serial = NULL;
+	onboard();
+	ldevid_serial = PKI_SERIAL;
+	assert_true(is_onboarded());
+	reset();
+}
+
 static void
 a_damaged_store_is_said_to_be_one(void **state)
 {
@@ -374,6 +388,7 @@ main(void)
 		cmocka_unit_test(a_key_is_named_before_it_is_made),
 		cmocka_unit_test(reset_destroys_the_key_and_keeps_what_is_built_in),
 		cmocka_unit_test(what_is_kept_is_what_came),
+		cmocka_unit_test(an_ldevid_without_a_serial_number),
 		cmocka_unit_test(a_damaged_store_is_said_to_be_one),
 		cmocka_unit_test(a_built_in_credential_that_does_not_fit),
 	};

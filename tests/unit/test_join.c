@@ -13,6 +13,7 @@
 #include "base/file.h"
 
 #define DEVICE "019b7f00-0000-7000-8000-000000000001"
+#define OTHER_DEVICE "019b7f00-0000-7000-8000-000000000002"
 #define TYPE   "application/pkcs7-mime; smime-type=certs-only"
 
 static struct pki_cast cast;
@@ -36,7 +37,7 @@ static const struct lk_clock test_clock = { test_now, real_ms };
 
 /* --- the network ---------------------------------------------------------------------------- */
 
-static enum { RIGHT, OTHER_KEY, OTHER_CA, REFUSED } renewal;
+static enum { RIGHT, OTHER_KEY, OTHER_NAME, OTHER_CA, REFUSED } renewal;
 
 static void
 must(bool good)
@@ -60,7 +61,7 @@ certify(struct lk_slice text, struct lk_buf *out)
 		.serial = LK_SLICE_ARRAY(serial),
 		.not_before = PKI_NOW,
 		.not_after = PKI_NOW + 30 * PKI_DAY,
-		.common_name = DEVICE,
+		.common_name = renewal == OTHER_NAME ? OTHER_DEVICE : DEVICE,
 		.serial_number = PKI_SERIAL,
 		.san_uri = "urn:uuid:" DEVICE };
 
@@ -297,8 +298,8 @@ test_renewals_that_are_refused(void **state)
 	static const struct {
 		int renewal;
 		enum lk_reason reason;
-	} bad[] = { { OTHER_KEY, LK_R_PLEDGE_CERTIFICATE }, { OTHER_CA, LK_R_CERT_CHAIN },
-		{ REFUSED, LK_R_AGENT_ANSWER } };
+	} bad[] = { { OTHER_KEY, LK_R_PLEDGE_CERTIFICATE }, { OTHER_NAME, LK_R_ONBOARDING_DEVICE },
+		{ OTHER_CA, LK_R_CERT_CHAIN }, { REFUSED, LK_R_AGENT_ANSWER } };
 	size_t i;
 
 	(void)state;
