@@ -144,18 +144,25 @@ destroy_key(const char *dir, struct lk_err *e)
 
 /* --- onboarding.new --------------------------------------------------------------------------- */
 
+/* A folder of files below the state folder; there need be none. */
 static struct lk_result
-empty_dir(const char *dir, struct lk_err *e)
+destroy_dir(const struct lk_credentials *c, const char *name, struct lk_err *e)
 {
-	LK_CLEANUP(closedirp) DIR *d = opendir(dir);
+	char dir[PATH_MAX];
+	LK_CLEANUP(closedirp) DIR *d = NULL;
 	struct dirent *entry;
 
+	LK_TRY(lk_path_join(c->dir, name, dir, sizeof dir, e));
+	d = opendir(dir);
+	if (!d && errno == ENOENT)
+		return LK_OK;
 	LK_REQUIRE(d, e, LK_R_FILE_IO, "cannot open %s: %s", dir, strerror(errno));
 	while ((entry = readdir(d)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			LK_REQUIRE(unlinkat(dirfd(d), entry->d_name, 0) == 0, e, LK_R_FILE_IO,
 				"cannot remove %s/%s: %s", dir, entry->d_name, strerror(errno));
-	return LK_OK;
+	LK_REQUIRE(rmdir(dir) == 0, e, LK_R_FILE_IO, "cannot remove %s: %s", dir, strerror(errno));
+	return lk_dir_sync(c->dir, e);
 }
 
 /* The key first: the line that names it goes after it. */
@@ -165,12 +172,8 @@ destroy_new(const struct lk_credentials *c, struct lk_err *e)
 	char dir[PATH_MAX];
 
 	LK_TRY(lk_path_join(c->dir, NEW, dir, sizeof dir, e));
-	if (access(dir, F_OK) < 0)
-		return LK_OK;
 	LK_TRY(destroy_key(dir, e));
-	LK_TRY(empty_dir(dir, e));
-	LK_REQUIRE(rmdir(dir) == 0, e, LK_R_FILE_IO, "cannot remove %s: %s", dir, strerror(errno));
-	return lk_dir_sync(c->dir, e);
+	return destroy_dir(c, NEW, e);
 }
 
 struct lk_result
@@ -275,6 +278,8 @@ lk_credentials_reset(const struct lk_credentials *c, struct lk_err *e)
 	char live[PATH_MAX], gone[PATH_MAX];
 
 	LK_TRY(destroy_new(c, e));
+	LK_TRY(destroy_dir(c, "run/wpa", e));
+	LK_TRY(destroy_dir(c, "run", e));
 	if (!lk_credentials_onboarded(c))
 		return LK_OK;
 	LK_TRY(lk_path_join(c->dir, LIVE, live, sizeof live, e));

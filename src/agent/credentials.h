@@ -9,6 +9,7 @@
  *			voucher.cms, onboarding-information.cms, key (one line, a URI;
  *			"file:ldevid.key" lies beside it)
  *	onboarding.new/	the same while it is being written, and while it is being removed
+ *	run/		what the supplicant and others are told of it while the agent runs
  *
  * onboarding/ comes and goes by one rename, so power may fail at any point: the
  * device is onboarded or it is not, never half. What is left in onboarding.new/
@@ -48,7 +49,7 @@ struct lk_result lk_credentials_new_key(void *ctx, struct lk_key **ret, struct l
  * LK_R_ONBOARDING_* for what could not be loaded again: nothing has changed then. */
 LK_RESULT lk_credentials_commit(const struct lk_credentials *c,
 	const struct lk_pledge_credentials *got, struct lk_err *e);
-/* Back to what the manufacturer made: the LDevID's key is destroyed. */
+/* Back to what the manufacturer made: the LDevID's key is destroyed, run/ removed. */
 LK_RESULT lk_credentials_reset(const struct lk_credentials *c, struct lk_err *e);
 
 struct lk_onboarded {

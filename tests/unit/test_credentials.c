@@ -270,11 +270,18 @@ a_key_is_named_before_it_is_made(void **state)
 static void
 reset_destroys_the_key_and_keeps_what_is_built_in(void **state)
 {
+	char path[PATH_MAX];
+
 	(void)state;
 	onboard();
 	assert_true(there("onboarding/ldevid.key"));
+	/* as a supplicant leaves it that was killed */
+	assert_true(lk_path_join(dir, "run/wpa", path, sizeof path, NULL).ok);
+	assert_true(lk_dir_make(path, 0700, NULL).ok);
+	put("run/wired.conf", LK_SLICE_LIT("radius.home.example"));
+	put("run/wpa/eth0", LK_SLICE_LIT(""));
 	reset();
-	assert_false(there("onboarding"));
+	assert_false(there("onboarding") || there("run"));
 	assert_true(there("bootstrap/idevid.key") && there("bootstrap/idevid.pem"));
 	reset(); /* of what is reset: no error */
 }
