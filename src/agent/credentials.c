@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -329,9 +330,22 @@ lk_credentials_open(const char *dir, const struct lk_random *random, struct lk_c
 	LK_TRY(lk_slice_to_str(lk_slice_str(dir), "state folder", c.dir, sizeof c.dir, e));
 	if (!read_bootstrap(&c, e).ok)
 		return lk_fail_as(e, LK_R_FILE_MISSING, LK_R_AGENT_BOOTSTRAP, "bootstrap");
-	LK_TRY(destroy_new(&c, e));
 	*ret = c;
 	c = (struct lk_credentials){ .random = NULL };
+	return LK_OK;
+}
+
+struct lk_result
+lk_credentials_lock(const struct lk_credentials *c, int *ret_lock, struct lk_err *e)
+{
+	LK_CLEANUP(lk_closep) int fd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	LK_REQUIRE(fd >= 0, e, LK_R_FILE_IO, "cannot open %s: %s", c->dir, strerror(errno));
+	LK_REQUIRE(flock(fd, LOCK_EX | LOCK_NB) == 0, e, LK_R_BUSY, "another command has %s in use",
+		c->dir);
+	LK_TRY(destroy_new(c, e));
+	*ret_lock = fd;
+	fd = -1;
 	return LK_OK;
 }
 

@@ -13,7 +13,10 @@
  *
  * onboarding/ comes and goes by one rename, so power may fail at any point: the
  * device is onboarded or it is not, never half. What is left in onboarding.new/
- * is destroyed by the next open.
+ * is destroyed by the next lock.
+ *
+ * Who changes anything has the lock, so that no two programs make or destroy a
+ * key of this device at the same time.
  */
 #pragma once
 
@@ -34,11 +37,15 @@ struct lk_credentials {
 	struct lk_anchors *manufacturer;
 };
 
-/* Reads bootstrap/, removes what a power cut left. Caller releases ret. LK_R_AGENT_BOOTSTRAP,
- * LK_R_KEY_MISMATCH and the reasons of reading keys. */
+/* Reads bootstrap/. Caller releases ret. LK_R_AGENT_BOOTSTRAP, LK_R_KEY_MISMATCH and the reasons of
+ * reading keys. */
 LK_RESULT lk_credentials_open(const char *dir, const struct lk_random *random,
 	struct lk_credentials *ret, struct lk_err *e);
 void lk_credentials_done(struct lk_credentials *c); /* cleanup function too */
+
+/* Before anything is changed; removes what a power cut left. The lock is free when *ret_lock is closed.
+ * LK_R_BUSY while another program has it. */
+LK_RESULT lk_credentials_lock(const struct lk_credentials *c, int *ret_lock, struct lk_err *e);
 
 bool lk_credentials_onboarded(const struct lk_credentials *c);
 

@@ -196,7 +196,9 @@ renew(struct lk_agent *a, struct lk_err *e)
 static const struct {
 	const char *name;
 	struct lk_result (*run)(struct lk_agent *a, struct lk_err *e);
-} commands[] = { { "run", run }, { "reset", reset }, { "status", status }, { "renew", renew } };
+	bool looks; /* and changes nothing: beside any other */
+} commands[] = { { "run", run, false }, { "reset", reset, false }, { "status", status, true },
+	{ "renew", renew, false } };
 
 /* --- main ---------------------------------------------------------------------------------------- */
 
@@ -223,6 +225,7 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 	const struct sigaction stop = { .sa_handler = on_signal };
 	sigset_t ends;
 	LK_CLEANUP(lk_freep) char *dir = NULL;
+	LK_CLEANUP(lk_closep) int lock = -1;
 	size_t i;
 
 	for (i = 0; i < LK_ARRAY_LEN(commands) && strcmp(commands[i].name, name) != 0; i++)
@@ -236,6 +239,8 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 	set->address_wait = set->address_wait ? set->address_wait : "60s";
 	a.set = *set;
 	LK_TRY(lk_credentials_open(dir, a.random, &a.credentials, e));
+	if (!commands[i].looks)
+		LK_TRY(lk_credentials_lock(&a.credentials, &lock, e));
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);

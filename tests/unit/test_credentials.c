@@ -132,10 +132,12 @@ information(struct lk_buf *der)
 static struct lk_credentials
 opened(void)
 {
+	LK_CLEANUP(lk_closep) int lock = -1;
 	struct lk_credentials c;
 	struct lk_err e = { 0 };
 
-	if (!lk_credentials_open(dir, &lk_random_system, &c, &e).ok)
+	if (!lk_credentials_open(dir, &lk_random_system, &c, &e).ok ||
+		!lk_credentials_lock(&c, &lock, &e).ok)
 		fail_msg("%s", e.msg);
 	return c;
 }
@@ -267,6 +269,29 @@ a_key_is_named_before_it_is_made(void **state)
 	assert_true(kept);
 }
 
+/* Who only looks takes nothing from under the hands of who makes a key. */
+static void
+one_at_a_time_changes_it(void **state)
+{
+	LK_CLEANUP(lk_credentials_done) struct lk_credentials c = opened(), other = { .random = NULL };
+	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
+	LK_CLEANUP(lk_closep) int lock = -1;
+	int second = -1;
+	struct lk_err e;
+
+	(void)state;
+	assert_true(lk_credentials_lock(&c, &lock, &e).ok);
+	assert_true(lk_credentials_new_key(&c, &key, &e).ok);
+	assert_true(lk_credentials_open(dir, &lk_random_system, &other, &e).ok);
+	assert_refused(lk_credentials_lock(&other, &second, &e), e, LK_R_BUSY);
+	assert_int_equal(second, -1);
+	assert_true(there("onboarding.new/ldevid.key"));
+	lk_closep(&lock);
+	assert_true(lk_credentials_lock(&other, &second, &e).ok);
+	assert_false(there("onboarding.new"));
+	lk_closep(&second);
+}
+
 static void
 reset_destroys_the_key_and_keeps_what_is_built_in(void **state)
 {
@@ -393,6 +418,7 @@ main(void)
 		cmocka_unit_test(power_fails_while_resetting),
 		cmocka_unit_test(power_fails_while_renewing),
 		cmocka_unit_test(a_key_is_named_before_it_is_made),
+		cmocka_unit_test(one_at_a_time_changes_it),
 		cmocka_unit_test(reset_destroys_the_key_and_keeps_what_is_built_in),
 		cmocka_unit_test(what_is_kept_is_what_came),
 		cmocka_unit_test(an_ldevid_without_a_serial_number),
