@@ -116,7 +116,7 @@ struct result {
 struct bench {
 	char folder[PATH_MAX / 2];
 	struct device *devices;
-	unsigned n_devices;
+	unsigned first, n_devices;
 	struct lk_anchors *manufacturer;
 	struct lk_certs registrar;
 	struct lk_key *registrar_key;
@@ -174,13 +174,13 @@ watch(struct bench *b, const char *program, pid_t pid)
 }
 
 static long
-whole_number(const char *text)
+whole_number(const char *text, long least)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
 
-	if (end == text || *end != '\0' || n <= 0)
-		give_up(text, "not a whole number above 0");
+	if (end == text || *end != '\0' || n < least)
+		give_up(text, "not a whole number, or too small");
 	return n;
 }
 
@@ -191,8 +191,9 @@ watch_all(struct bench *b, const char *program, const char *pid)
 	long child;
 	FILE *f;
 
-	watch(b, program, (int)whole_number(pid));
-	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", whole_number(pid), whole_number(pid));
+	watch(b, program, (int)whole_number(pid, 1));
+	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", whole_number(pid, 1),
+		whole_number(pid, 1));
 	f = fopen(path, "re");
 	if (!f)
 		give_up(path, strerror(errno));
@@ -704,9 +705,9 @@ read_all(struct bench *b)
 	for (i = 0; i < b->n_devices; i++) {
 		struct device *d = &b->devices[i];
 
-		snprintf(name, sizeof name, "devices/%u/bootstrap/idevid.pem", i);
+		snprintf(name, sizeof name, "devices/%u/bootstrap/idevid.pem", b->first + i);
 		read_certs(b, name, &d->idevid);
-		snprintf(name, sizeof name, "devices/%u/bootstrap/idevid.key", i);
+		snprintf(name, sizeof name, "devices/%u/bootstrap/idevid.key", b->first + i);
 		read_key(b, name, &d->idevid_key);
 		lk_cert_subject(d->idevid.v[0], LK_OID_SERIAL_NUMBER, d->serial);
 	}
@@ -739,23 +740,24 @@ main(int argc, char **argv)
 	json_t *list = json_array();
 	unsigned kind;
 
-	if (argc != 8)
-		give_up("usage", "bench DEVICES ROUNDS FOLDER NOC-PID MASA-PID NGINX-PID OUT.json");
-	b.n_devices = (unsigned)whole_number(argv[1]);
-	snprintf(b.folder, sizeof b.folder, "%s", argv[3]);
+	if (argc != 9)
+		give_up("usage", "bench FIRST DEVICES ROUNDS FOLDER NOC-PID MASA-PID NGINX-PID OUT");
+	b.first = (unsigned)whole_number(argv[1], 0);
+	b.n_devices = (unsigned)whole_number(argv[2], 1);
+	snprintf(b.folder, sizeof b.folder, "%s", argv[4]);
 	read_all(&b);
-	watch_all(&b, "noc", argv[4]);
-	watch_all(&b, "masa", argv[5]);
-	watch_all(&b, "nginx", argv[6]);
-	run(&b, (unsigned)whole_number(argv[2]));
+	watch_all(&b, "noc", argv[5]);
+	watch_all(&b, "masa", argv[6]);
+	watch_all(&b, "nginx", argv[7]);
+	run(&b, (unsigned)whole_number(argv[3], 1));
 	count_decodings(&b);
 	print_units(&b);
 	printf("%-14s %6s %8s %9s %9s %7s %9s %7s %8s %8s   CPU ms by role\n", "operation", "n", "per s",
 		"CPU ms", "floor ms", "x floor", "nginx ms", "x nginx", "p50 ms", "p99 ms");
 	for (kind = 0; kind < KIND_COUNT; kind++)
 		json_array_append_new(list, report(&b, (enum kind)kind));
-	if (json_dump_file(list, argv[7], JSON_INDENT(2) | JSON_REAL_PRECISION(4)) != 0)
-		give_up(argv[7], "cannot be written");
+	if (json_dump_file(list, argv[8], JSON_INDENT(2) | JSON_REAL_PRECISION(4)) != 0)
+		give_up(argv[8], "cannot be written");
 	json_decref(list);
 	return 0;
 }
