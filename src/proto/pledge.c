@@ -41,7 +41,8 @@ struct lk_pledge {
 	struct lk_err error;
 	int64_t now;		    /* of the last call */
 	int64_t until_ms;
-	int64_t later_since;	    /* Unix seconds of the first 202; 0: none yet */
+	bool waits;		    /* a 202 came */
+	int64_t later_end_ms;	    /* when it has waited for too long */
 	char nonce[LK_VOUCHER_NONCE_MAX];
 	struct lk_buf request;	    /* the signed voucher request: sent again as it is */
 	struct lk_certs registrar;  /* of the provisional connection, as received */
@@ -250,10 +251,12 @@ send_again_later(struct lk_pledge *p, const struct response *r, struct lk_err *e
 {
 	unsigned wait = r->retry_after;
 
-	if (!p->later_since)
-		p->later_since = r->now ? r->now : 1;
+	/* By the clock that nobody sets: the other one may be right for the first time while it waits. */
+	if (!p->waits)
+		p->later_end_ms = r->now_ms + LATER_MAX * INT64_C(1000);
+	p->waits = true;
 	/*= RFC8995 5.6: a pledge stays in the 202 state for at most 4 days =*/
-	LK_REQUIRE(r->now - p->later_since <= LATER_MAX, e, LK_R_PLEDGE_LATER,
+	LK_REQUIRE(r->now_ms <= p->later_end_ms, e, LK_R_PLEDGE_LATER,
 		"told to wait for more than %d days", LATER_MAX / 86400);
 	/*= RFC8995 5.6: the pledge limits Retry-After to 60 seconds =*/
 	if (wait > RETRY_AFTER_MAX)
