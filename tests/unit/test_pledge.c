@@ -934,6 +934,21 @@ test_est_bodies_are_base64(void **state)
 	}
 }
 
+/*= RFC9110 8.3.1: type and subtype are in any case =*/
+static void
+test_types_in_any_case(void **state)
+{
+	LK_CLEANUP(run_done) struct run r;
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CMS_MAX);
+
+	(void)state;
+	run_init(&r);
+	ask_for_voucher(&r);
+	make_voucher(&r, &cast.masa, NULL, NULL, &der);
+	answer(&r, 200, "Application/Voucher-CMS+JSON; charset=binary", lk_buf_slice(&der));
+	assert_int_equal(state_of(&r), LK_PLEDGE_STATUS);
+}
+
 static void
 test_cacerts(void **state)
 {
@@ -1149,6 +1164,7 @@ main(void)
 		cmocka_unit_test(test_answers_to_telemetry),
 		cmocka_unit_test(test_libraries_are_told_to_the_network_alone),
 		cmocka_unit_test(test_est_bodies_are_base64),
+		cmocka_unit_test(test_types_in_any_case),
 		cmocka_unit_test(test_cacerts),
 		cmocka_unit_test(test_csrattrs_that_are_none),
 		cmocka_unit_test(test_csrattrs_are_followed),
