@@ -203,11 +203,12 @@ handshaken(struct lk_engine *g)
 static void
 answered(struct lk_engine *g, const struct lk_http1 *h, int64_t now, int64_t now_ms)
 {
-	uint32_t retry_after = 0;
+	const char *when = lk_http1_field(h, "Retry-After");
+	/* A date, which a device without a clock cannot use: as late as the pledge has it at all. */
+	uint32_t retry_after = when[0] ? UINT32_MAX : 0;
 
-	/* A date instead of seconds, or nothing: the pledge has its own least and most. */
-	lk_ignore(lk_parse_u32(lk_slice_str(lk_http1_field(h, "Retry-After")), "Retry-After", 0,
-		UINT32_MAX, &retry_after, NULL));
+	lk_ignore(lk_parse_u32(
+		lk_slice_str(when), "Retry-After", 0, UINT32_MAX, &retry_after, NULL));
 	enter(g, PH_OPEN, INT64_MAX);
 	lk_pledge_response(g->pledge, h->status, lk_http1_field(h, "Content-Type"), retry_after,
 		lk_buf_slice(&h->body), now, now_ms);

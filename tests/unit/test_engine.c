@@ -27,6 +27,7 @@ struct script {
 	const char *nonce;		/* of the voucher; NULL: the request's */
 	const char *serial;		/* of the voucher; NULL: the device's */
 	unsigned laters;		/* answers of 202 before the voucher */
+	const char *when;		/* their Retry-After; NULL: 3 */
 	bool other_server;		/* the second connection ends at a stranger's */
 	bool mute;			/* answers nothing */
 };
@@ -90,8 +91,9 @@ static void
 respond(struct registrar *r, unsigned status, const char *type, struct lk_slice body)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_CMS_MAX);
+	const struct lk_http1_field when = { "Retry-After", r->script->when ? r->script->when : "3" };
 	struct lk_http1_response answer = { .status = status, .content_type = type, .body = body,
-		.retry_after_s = status == 202 ? 3 : 0 };
+		.extra = &when, .n_extra = status == 202 };
 	struct lk_err e;
 
 	assert_true(lk_http1_print_response(&answer, &text, &e).ok);
@@ -400,6 +402,18 @@ told_to_wait_it_sends_the_same_bytes(void **state)
 	assert_int_equal(d.ms, 9000);
 }
 
+/* RFC 9110 10.2.3 has a date, too. */
+static void
+told_a_date_it_waits_for_the_longest(void **state)
+{
+	LK_CLEANUP(device_done) struct device d;
+
+	(void)state;
+	onboard(&d, &(struct script){ .laters = 2, .when = "Thu, 01 Jan 2026 12:00:05 GMT" });
+	assert_int_equal(lk_pledge_state(lk_engine_pledge(d.engine)), LK_PLEDGE_ONBOARDED);
+	assert_int_equal(d.ms, 120000);
+}
+
 static void
 a_rogue_registrar_is_told_and_left(void **state)
 {
@@ -465,6 +479,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_whole_way),
 		cmocka_unit_test(told_to_wait_it_sends_the_same_bytes),
+		cmocka_unit_test(told_a_date_it_waits_for_the_longest),
 		cmocka_unit_test(a_rogue_registrar_is_told_and_left),
 		cmocka_unit_test(a_voucher_of_another_manufacturer),
 		cmocka_unit_test(a_voucher_for_another_request),
