@@ -15,12 +15,16 @@
 #include "agent/agent.h"
 #include "agent/channel.h"
 
+#define ADDRESSES_MAX 8
+#define CONNECT_MS    5000 /* to an address of a name that has more: RFC 8995 5.1 waits as long */
+
 struct place {
 	char host[LK_CERT_NAME_MAX]; /* without brackets; "": known by its address */
 	char port[6];
 	char authority[LK_CERT_NAME_MAX]; /* of the Host field */
 	char target[2 * LK_CERT_NAME_MAX];
-	struct sockaddr_in6 address;
+	struct sockaddr_in6 addresses[ADDRESSES_MAX]; /* in the order to be tried */
+	size_t n_addresses;
 };
 
 struct conversation {
@@ -51,6 +55,8 @@ split_url(const struct lk_call *call, struct place *p, struct lk_err *e)
 	LK_REQUIRE(host_end && host_end > host && host_end <= end, e, LK_R_SYNTAX_TEXT,
 		"'%s' names no host", call->url);
 	port = host_end + (*authority == '[');
+	LK_REQUIRE(port == end || *port == ':', e, LK_R_SYNTAX_TEXT,
+		"'%s' has something between host and port", call->url);
 	LK_TRY(lk_slice_to_str(lk_slice(host, (size_t)(host_end - host)), "host", p->host,
 		sizeof p->host, e));
 	LK_TRY(lk_slice_to_str(lk_slice(authority, (size_t)(end - authority)), "authority",
@@ -70,11 +76,12 @@ resolve(struct place *p, struct lk_err *e)
 {
 	struct addrinfo hints = { .ai_family = AF_INET6, .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_V4MAPPED | AI_ALL | AI_NUMERICSERV };
-	struct addrinfo *found = NULL;
+	struct addrinfo *found = NULL, *i;
 	int error = getaddrinfo(p->host, p->port, &hints, &found);
 
 	LK_REQUIRE(error == 0, e, LK_R_AGENT_CONNECT, "%s: %s", p->host, gai_strerror(error));
-	memcpy(&p->address, found->ai_addr, sizeof p->address);
+	for (i = found; i && p->n_addresses < ADDRESSES_MAX; i = i->ai_next)
+		memcpy(&p->addresses[p->n_addresses++], i->ai_addr, sizeof p->addresses[0]);
 	freeaddrinfo(found);
 	return LK_OK;
 }
@@ -86,7 +93,7 @@ find_place(const struct lk_call *call, struct place *p, struct lk_err *e)
 		LK_TRY(split_url(call, p, e));
 		return resolve(p, e);
 	}
-	p->address = *call->address;
+	p->addresses[p->n_addresses++] = *call->address;
 	lk_candidate_print(call->address, false, p->authority);
 	return lk_slice_to_str(lk_slice_str(call->request.target), "path", p->target,
 		sizeof p->target, e);
@@ -122,25 +129,47 @@ judge(void *ctx, const struct lk_certs *server, struct lk_err *e)
 /* --- the conversation ---------------------------------------------------------------------------- */
 
 static struct lk_result
-open_connection(struct conversation *v, struct lk_err *e)
+connect_to(struct conversation *v, const struct sockaddr_in6 *address, int64_t deadline_ms,
+	struct lk_err *e)
 {
-	struct pollfd p = { .events = POLLOUT };
+	LK_CLEANUP(lk_closep)
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	const char *who = v->place.authority;
 	int error = 0;
 	socklen_t n = sizeof error;
 
-	v->fd = p.fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	LK_REQUIRE(p.fd >= 0, e, LK_R_AGENT_CONNECT, "socket: %s", strerror(errno));
-	if (connect(p.fd, (struct sockaddr *)&v->place.address, sizeof v->place.address) == 0)
-		return LK_OK;
-	LK_REQUIRE(errno == EINPROGRESS, e, LK_R_AGENT_CONNECT, "%s: %s", v->place.authority,
-		strerror(errno));
-	while (!p.revents)
-		LK_REQUIRE(lk_agent_ms(v->agent) < v->call->deadline_ms &&
-				lk_agent_wait(v->agent, &p, 1, v->call->deadline_ms),
-			e, LK_R_AGENT_SILENT, "%s does not answer", v->place.authority);
-	getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &error, &n);
-	LK_REQUIRE(!error, e, LK_R_AGENT_CONNECT, "%s: %s", v->place.authority, strerror(error));
+	LK_REQUIRE(fd >= 0, e, LK_R_AGENT_CONNECT, "socket: %s", strerror(errno));
+	if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
+		LK_REQUIRE(errno == EINPROGRESS, e, LK_R_AGENT_CONNECT, "%s: %s", who, strerror(errno));
+		while (!p.revents)
+			LK_REQUIRE(lk_agent_ms(v->agent) < deadline_ms &&
+					lk_agent_wait(v->agent, &p, 1, deadline_ms),
+				e, LK_R_AGENT_SILENT, "%s does not answer", who);
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+		LK_REQUIRE(!error, e, LK_R_AGENT_CONNECT, "%s: %s", who, strerror(error));
+	}
+	v->fd = fd;
+	fd = -1;
 	return LK_OK;
+}
+
+/* The addresses one after the other; the last one has all the time that is left. */
+static struct lk_result
+open_connection(struct conversation *v, struct lk_err *e)
+{
+	const struct place *p = &v->place;
+	size_t i;
+
+	for (i = 0; i + 1 < p->n_addresses; i++) {
+		int64_t end_ms = lk_agent_ms(v->agent) + CONNECT_MS;
+
+		if (end_ms > v->call->deadline_ms)
+			end_ms = v->call->deadline_ms;
+		if (connect_to(v, &p->addresses[i], end_ms, e).ok)
+			return LK_OK;
+	}
+	return connect_to(v, &p->addresses[i], v->call->deadline_ms, e);
 }
 
 static struct lk_result

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One HTTPS request of an onboarded device over the loopback: where it goes, whom it believes,
- * what it shows of itself.
+ * what it shows of itself. (The linker puts this file before getaddrinfo(3): two.example has two
+ * addresses.)
  */
 #include "tls_script.h"
+
+#include <netdb.h>
 
 #include "agent/agent.h"
 
@@ -149,7 +152,8 @@ static void
 test_urls_that_are_none(void **state)
 {
 	static const char *const bad[] = { "", "http://[::1]/", "https:///x", "https://",
-		"https://:1/", "https://user@[::1]/", "https://[::1", "ftp://x", "https://[]/" };
+		"https://:1/", "https://user@[::1]/", "https://[::1", "ftp://x", "https://[]/",
+		"https://[::1]443/" };
 	size_t i;
 
 	(void)state;
@@ -222,6 +226,31 @@ test_only_the_path_is_shown(void **state)
 	assert_string_equal(script_asked(&s), want);
 }
 
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+	struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+	struct addrinfo **found);
+
+int
+__wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+	struct addrinfo **found)
+{
+	int error;
+
+	if (strcmp(host, "two.example") != 0)
+		return __real_getaddrinfo(host, port, hints, found);
+	error = __real_getaddrinfo("127.0.0.2", port, hints, found); /* where nobody listens */
+	return error ? error : __real_getaddrinfo("::1", port, hints, &(*found)->ai_next);
+}
+
+/* A name's addresses are tried one after the other. */
+static void
+test_the_second_address(void **state)
+{
+	(void)state;
+	assert_believed(&(struct pki_spec){ .cn = "x", .san = "DNS:two.example" }, "two.example");
+}
+
 static void
 test_nobody_and_silence(void **state)
 {
@@ -268,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_urls_that_are_none),
 		cmocka_unit_test(test_paths_and_statuses),
 		cmocka_unit_test(test_only_the_path_is_shown),
+		cmocka_unit_test(test_the_second_address),
 		cmocka_unit_test(test_nobody_and_silence),
 	};
 
