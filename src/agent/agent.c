@@ -8,12 +8,25 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/number.h"
+
 static volatile sig_atomic_t stopped;
 
 void
 lk_agent_stop(void)
 {
 	stopped = 1;
+}
+
+struct lk_result
+lk_agent_check(const struct lk_agent_options *o, struct lk_err *e)
+{
+	const char *clock = o->trusted_clock;
+	int64_t wait;
+
+	LK_REQUIRE(!clock || strcmp(clock, "yes") == 0 || strcmp(clock, "no") == 0, e, LK_R_USAGE,
+		"trusted-clock is %s, want yes or no", clock);
+	return lk_parse_duration(lk_slice_str(o->address_wait), "address-wait", &wait, e);
 }
 
 enum lk_chain_times

@@ -25,7 +25,7 @@ struct lk_agent_options {
 	const char *registrar;	   /* ADDRESS:PORT; NULL: discovery alone */
 	const char *supplicant;	   /* program; "": the port is open already */
 	const char *module;	   /* our OpenSSL module, for a key that is in no file; NULL: installed */
-	const char *trusted_clock; /* "yes": times of certificates are checked */
+	const char *trusted_clock; /* "yes": times of certificates are checked; NULL: "no" */
 	const char *address_wait;  /* how long to wait for a routable address */
 	bool json;		   /* timeline as JSON lines */
 	bool once;		   /* end after the applications were visited */
@@ -42,6 +42,8 @@ struct lk_agent {
 	struct lk_key_socket *key_socket;
 };
 
+/* What a mistyped value would do unseen until much later. LK_R_USAGE, LK_R_SYNTAX_NUMBER. */
+LK_RESULT lk_agent_check(const struct lk_agent_options *o, struct lk_err *e);
 enum lk_chain_times lk_agent_times(const struct lk_agent *a);
 int64_t lk_agent_ms(const struct lk_agent *a); /* monotonic */
 

@@ -28,7 +28,7 @@ static const struct option_row {
 	ROW("registrar", registrar, "ADDRESS:PORT of the one registrar to use, without discovery."),
 	ROW("supplicant", supplicant, "The wpa_supplicant program; empty: no 802.1X."),
 	ROW("module", module, "Our OpenSSL module, which wpa_supplicant loads for a key in a TPM."),
-	ROW("trusted-clock", trusted_clock, "yes: the clock is right, times are checked."),
+	ROW("trusted-clock", trusted_clock, "yes or no: the clock is right, times are checked."),
 	ROW("address-wait", address_wait, "How long to wait for an address, \"60s\"."),
 #undef ROW
 };
@@ -237,6 +237,7 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 	LK_REQUIRE(dir, e, LK_R_FILE_MISSING, "there is no folder %s", set->state_dir);
 	set->supplicant = set->supplicant ? set->supplicant : "/sbin/wpa_supplicant";
 	set->address_wait = set->address_wait ? set->address_wait : "60s";
+	LK_TRY(lk_agent_check(set, e));
 	a.set = *set;
 	LK_TRY(lk_credentials_open(dir, a.random, &a.credentials, e));
 	if (!commands[i].looks)

@@ -39,6 +39,29 @@ test_only_a_trusted_clock_counts(void **state)
 	assert_int_equal(lk_agent_times(&a), LK_TIMES_CHECK);
 }
 
+/* Who writes "true" means yes, and would have got no. */
+static void
+test_values_that_are_none(void **state)
+{
+	static const char *const clocks[] = { "", "Yes", "yes ", "true", "1" };
+	struct lk_agent_options set = { .address_wait = "60s" };
+	struct lk_err e;
+	size_t i;
+
+	(void)state;
+	assert_true(lk_agent_check(&set, &e).ok);
+	for (i = 0; i < LK_ARRAY_LEN(clocks); i++) {
+		set.trusted_clock = clocks[i];
+		assert_refused(lk_agent_check(&set, &e), e, LK_R_USAGE);
+	}
+	set.trusted_clock = "no";
+	assert_true(lk_agent_check(&set, &e).ok);
+	set.trusted_clock = "yes";
+	assert_true(lk_agent_check(&set, &e).ok);
+	set.address_wait = "a minute";
+	assert_refused(lk_agent_check(&set, &e), e, LK_R_SYNTAX_NUMBER);
+}
+
 /* What a line of the timeline looks like, without its end. Caller frees. */
 static char *
 told(const struct lk_agent *a, const struct lk_err *why)
@@ -138,6 +161,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values_that_are_none),
 		cmocka_unit_test(test_only_a_trusted_clock_counts),
 		cmocka_unit_test(test_timeline),
 		cmocka_unit_test(test_waiting),
