@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define DAY_MS		(24 * 3600 * INT64_C(1000))
-#define JOIN_AGAIN_MS	10000 /* after a port that was refused or closed */
+#define JOIN_AGAIN_MS	10000 /* after a port that was refused, or a supplicant that ended */
 
 /* Words of the command line and keys of the file's section [agent]; the command line wins. */
 static const struct option_row {
@@ -99,9 +99,9 @@ renew_at(const struct lk_agent *a)
 }
 
 /* Stays for signatures, renews when two thirds of the LDevID's life are over, daily until it
- * works. */
+ * works. Success is that it was told to end; without its supplicant it would lose the port unseen. */
 static struct lk_result
-stay(struct lk_agent *a, struct lk_err *e)
+stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e)
 {
 	int64_t again_ms = 0;
 
@@ -111,6 +111,8 @@ stay(struct lk_agent *a, struct lk_err *e)
 
 		if (!lk_agent_wait(a, NULL, 0, at > again_ms ? at : again_ms))
 			return LK_OK;
+		LK_REQUIRE(!lk_supplicant_ended(supplicant), e, LK_R_AGENT_SUPPLICANT, "%s ended",
+			a->set.supplicant);
 		if (left > 0 || lk_agent_ms(a) < again_ms)
 			continue;
 		again_ms = lk_agent_ms(a) + DAY_MS;
@@ -122,9 +124,12 @@ stay(struct lk_agent *a, struct lk_err *e)
 static struct lk_result
 join_and_stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e)
 {
-	int64_t again_ms;
+	for (;;) {
+		bool joined = lk_agent_join(a, supplicant, e).ok;
+		int64_t again_ms;
 
-	while (!lk_agent_join(a, supplicant, e).ok) {
+		if (joined && (a->set.once || stay(a, supplicant, e).ok))
+			return LK_OK;
 		lk_agent_tell(a, "join", "", "failed", e);
 		lk_supplicant_stop(supplicant);
 		if (a->set.once)
@@ -134,7 +139,6 @@ join_and_stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_er
 			if (!lk_agent_wait(a, NULL, 0, again_ms))
 				return LK_OK;
 	}
-	return a->set.once ? LK_OK : stay(a, e);
 }
 
 static struct lk_result
@@ -209,6 +213,13 @@ on_signal(int number)
 	lk_agent_stop();
 }
 
+/* A wait ends by it: what was waited for is looked at again, and so is the supplicant. */
+static void
+on_child(int number)
+{
+	(void)number;
+}
+
 static void
 agent_done(struct lk_agent *a)
 {
@@ -222,8 +233,8 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 {
 	LK_CLEANUP(agent_done)
 	struct lk_agent a = { .clock = &lk_clock_system, .random = &lk_random_system };
-	const struct sigaction stop = { .sa_handler = on_signal };
-	sigset_t ends;
+	const struct sigaction stop = { .sa_handler = on_signal }, wake = { .sa_handler = on_child };
+	sigset_t waited;
 	LK_CLEANUP(lk_freep) char *dir = NULL;
 	LK_CLEANUP(lk_closep) int lock = -1;
 	size_t i;
@@ -242,12 +253,14 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 	LK_TRY(lk_credentials_open(dir, a.random, &a.credentials, e));
 	if (!commands[i].looks)
 		LK_TRY(lk_credentials_lock(&a.credentials, &lock, e));
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
-	sigprocmask(SIG_BLOCK, &ends, NULL); /* lk_agent_wait() takes them */
+	sigemptyset(&waited);
+	sigaddset(&waited, SIGTERM);
+	sigaddset(&waited, SIGINT);
+	sigaddset(&waited, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &waited, NULL); /* lk_agent_wait() takes them */
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGCHLD, &wake, NULL);
 	return commands[i].run(&a, e);
 }
 

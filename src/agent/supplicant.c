@@ -183,6 +183,15 @@ read_status(struct lk_supplicant *s, const char *status)
 	return LK_PORT_TRYING;
 }
 
+bool
+lk_supplicant_ended(struct lk_supplicant *s)
+{
+	if (s->pid <= 0 || waitpid(s->pid, NULL, WNOHANG) != s->pid)
+		return false;
+	s->pid = 0;
+	return true;
+}
+
 enum lk_supplicant_port
 lk_supplicant_poll(struct lk_supplicant *s, const struct lk_supplicant_settings *set)
 {
@@ -190,10 +199,8 @@ lk_supplicant_poll(struct lk_supplicant *s, const struct lk_supplicant_settings 
 	char status[STATUS_MAX];
 	ssize_t n;
 
-	if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
-		s->pid = 0;
+	if (lk_supplicant_ended(s))
 		return LK_PORT_DEAD;
-	}
 	if (s->fd < 0 && !attach(s, set))
 		return LK_PORT_TRYING;
 	while ((n = recv(s->fd, status, sizeof status - 1, MSG_DONTWAIT)) > 0) {

@@ -43,6 +43,9 @@ LK_RESULT lk_supplicant_start(
 /* Ends it and removes what it left. */
 void lk_supplicant_stop(struct lk_supplicant *s); /* cleanup function too */
 
+/* The program that was started is no more; said once. SIGCHLD tells when to ask. */
+bool lk_supplicant_ended(struct lk_supplicant *s);
+
 enum lk_supplicant_port {
 	LK_PORT_TRYING,	/* call again in LK_SUPPLICANT_POLL_MS */
 	LK_PORT_OPEN,

@@ -285,6 +285,25 @@ test_a_program_that_ends(void **state)
 	assert_non_null(strstr(lk_buf_str(&text), "domain_match=\"radius.home.example\"\n"));
 }
 
+/* Whoever does not poll the port hears of its end, once. */
+static void
+test_an_end_is_said_once(void **state)
+{
+	LK_CLEANUP(stage_done) struct stage g;
+	struct lk_err e;
+
+	(void)state;
+	stage_init(&g);
+	assert_false(lk_supplicant_ended(&g.supplicant)); /* it waits */
+	lk_supplicant_stop(&g.supplicant);
+	assert_false(lk_supplicant_ended(&g.supplicant)); /* there is none */
+	assert_true(lk_supplicant_start(&g.set, &g.supplicant, &e).ok);
+	wait_for_end(g.supplicant.pid);
+	assert_true(lk_supplicant_ended(&g.supplicant));
+	assert_false(lk_supplicant_ended(&g.supplicant));
+	assert_int_equal(g.supplicant.pid, 0);
+}
+
 static void
 test_nothing_is_started(void **state)
 {
@@ -312,6 +331,7 @@ main(void)
 		cmocka_unit_test(test_the_way_to_an_open_port),
 		cmocka_unit_test(test_a_port_that_stays_shut),
 		cmocka_unit_test(test_a_program_that_ends),
+		cmocka_unit_test(test_an_end_is_said_once),
 		cmocka_unit_test(test_nothing_is_started),
 	};
 
