@@ -8,6 +8,7 @@
 
 #include "artefact/manifest.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "cli/api.h"
 
 #define ANCHORS_MAX (48 * 1024) /* travel in one request */
@@ -58,6 +59,15 @@ read_command_line(int argc, char **argv, struct asked *a, struct lk_err *e)
 	}
 	a->words = argv + optind;
 	a->n_words = argc - optind;
+	return LK_OK;
+}
+
+/* A serial number is what a device says of itself: none may turn one command into another. */
+static struct lk_result
+check_plain(const char *name, struct lk_err *e)
+{
+	LK_REQUIRE(lk_path_is_plain(name), e, LK_R_USAGE,
+		"'%s' has a character that names here do not have; a device has an id, too", name);
 	return LK_OK;
 }
 
@@ -242,9 +252,11 @@ lk_cli_device_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 			{ "limit", a.limit }, { "cursor", a.cursor } };
 
 		for (i = 0; i < LK_ARRAY_LEN(filters); i++)
-			if (filters[i].value)
+			if (filters[i].value) {
+				LK_TRY(check_plain(filters[i].value, e));
 				LK_TRY(lk_buf_printf(&path, e, "%s=%s&", filters[i].name,
 					filters[i].value));
+			}
 	}
 	LK_TRY(lk_api_call(a.socket, "GET", lk_buf_str(&path), NULL, &obj, e));
 	return show(cli, obj, "devices", device_columns, LK_ARRAY_LEN(device_columns));
@@ -267,6 +279,7 @@ call_one(int argc, char **argv, const char *method, const char *noun, const char
 
 	LK_TRY(read_command_line(argc, argv, &a, e));
 	LK_TRY(want_words(&a, 1, "one name", e));
+	LK_TRY(check_plain(a.words[0], e));
 	LK_REQUIRE((size_t)snprintf(path, sizeof path, "/%s/%s%s", noun, a.words[0], verb) < sizeof path,
 		e, LK_R_USAGE, "the name is too long");
 	return lk_api_call(a.socket, method, path, NULL, ret, e);
@@ -338,6 +351,7 @@ lk_cli_manufacturer_add(struct lk_cli *cli, int argc, char **argv, struct lk_err
 
 	LK_TRY(read_command_line(argc, argv, &a, e));
 	LK_REQUIRE(a.name && a.n_words > 0, e, LK_R_USAGE, "want --name NAME and anchor files");
+	LK_TRY(check_plain(a.name, e));
 	for (i = 0; i < a.n_words; i++)
 		LK_TRY(lk_file_read(a.words[i], &pem, e));
 	LK_TRY(set_text(args, "manufacturer", a.name, e));
@@ -359,6 +373,7 @@ lk_cli_manufacturer_import(struct lk_cli *cli, int argc, char **argv, struct lk_
 	LK_TRY(read_command_line(argc, argv, &a, e));
 	LK_TRY(want_words(&a, 1, "one manifest", e));
 	LK_REQUIRE(a.name, e, LK_R_USAGE, "--name is missing");
+	LK_TRY(check_plain(a.name, e));
 	LK_TRY(lk_file_read(a.words[0], &manifest, e));
 	LK_TRY(set_text(args, "manifest", lk_buf_str(&manifest), e));
 	LK_TRY(manufacturer_arguments(&a, args, e));

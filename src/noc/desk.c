@@ -11,6 +11,7 @@
 #include "artefact/json.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/path.h"
 #include "lifecycle/state.h"
 #include "net/server.h"
 #include "noc/desk/domain.h"
@@ -84,9 +85,7 @@ check_peer(const struct lk_peer *p, struct lk_err *e)
 static struct lk_result
 check_name(const char *name, struct lk_err *e)
 {
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
-
-	LK_REQUIRE(n > 0 && !name[n] && n < LK_SERIAL_MAX, e, LK_R_API_PATH,
+	LK_REQUIRE(lk_path_is_plain(name) && strlen(name) < LK_SERIAL_MAX, e, LK_R_API_PATH,
 		"'%s' is no name of anything here", name);
 	return LK_OK;
 }

@@ -4,6 +4,8 @@
  */
 #include "proto/est_label.h"
 
+#include "base/path.h"
+
 #define LIST_MAX 512 /* as a configuration's value */
 
 /*= RFC7030 3.2.2: a label is none of the operation path segments =*/
@@ -12,11 +14,9 @@ check_name(const char *name, struct lk_err *e)
 {
 	static const char *const operations[] = { "cacerts", "simpleenroll", "simplereenroll",
 		"fullcmc", "serverkeygen", "csrattrs" };
-	size_t n =
-		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
 	size_t i;
 
-	LK_REQUIRE(!name[n] && n < LK_EST_LABEL_MAX, e, LK_R_EST_LABELS,
+	LK_REQUIRE(lk_path_is_plain(name) && strlen(name) < LK_EST_LABEL_MAX, e, LK_R_EST_LABELS,
 		"\"%s\" cannot be a segment of a path as it is, or is longer than %d", name,
 		LK_EST_LABEL_MAX - 1);
 	for (i = 0; i < LK_ARRAY_LEN(operations); i++)

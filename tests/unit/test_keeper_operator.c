@@ -297,6 +297,9 @@ test_add(void **state)
 	site_operate(&s, "manufacturer.add",
 		"{\"manufacturer\":\"new\",\"anchors\":%s,\"unknown_devices\":\"perhaps\"}", pem);
 	assert_site_refused(&s, LK_R_OPERATOR_ARGUMENT);
+	/* one whose name no path has could not be distrusted again */
+	site_operate(&s, "manufacturer.add", "{\"manufacturer\":\"The Maker\",\"anchors\":%s}", pem);
+	assert_site_refused(&s, LK_R_OPERATOR_ARGUMENT);
 	assert_int_equal(site_operate(&s, "manufacturer.add",
 				 "{\"manufacturer\":\"new\",\"anchors\":%s,\"name\":\"New\",\"masa_"
 				 "url\":\"m.example\"}",

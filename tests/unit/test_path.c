@@ -43,10 +43,22 @@ test_rows(void **state)
 	}
 }
 
+static void
+test_plain_text(void **state)
+{
+	static const char *const others[] = { "", "a/b", "a?b", "a#b", "a%2f", "a b", "a&b", "a\nb", "\xc3\xa4" };
+	size_t i;
+
+	(void)state;
+	assert_true(lk_path_is_plain("MK-0001.a_b~"));
+	for (i = 0; i < LK_ARRAY_LEN(others); i++)
+		assert_false(lk_path_is_plain(others[i]));
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_plain_text) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "artefact/manifest.h"
 #include "base/encode.h"
+#include "base/path.h"
 #include "lifecycle/permission.h"
 
 static act_fn manufacturer_add, manufacturer_import, manufacturer_distrust, manufacturer_remove,
@@ -125,6 +126,9 @@ store_manufacturer(struct lk_turn *t, const char *actor, struct lk_manufacturer_
 	static const char *const policies[] = { "allow", "ask", "deny" };
 	size_t i;
 
+	/* By its name in a path trust ends again. */
+	LK_REQUIRE(lk_path_is_plain(r->id), e, LK_R_OPERATOR_ARGUMENT,
+		"'%s' is no name for a manufacturer here, want letters, digits, - . _ ~", r->id);
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("trusted"), "trust", r->trust, sizeof r->trust, e));
 	LK_TRY(lk_operator_optional(args, "name", r->name, sizeof r->name, e));
 	LK_TRY(lk_operator_optional(args, "masa_url", r->masa_url, sizeof r->masa_url, e));
