@@ -418,6 +418,16 @@ lk_certs_add(struct lk_certs *l, struct lk_cert *c, struct lk_err *e)
 }
 
 void
+lk_certs_copy(const struct lk_certs *from, struct lk_certs *to)
+{
+	lk_certs_done(to);
+	while (to->n < from->n) {
+		to->v[to->n] = lk_cert_ref(from->v[to->n]);
+		to->n++;
+	}
+}
+
+void
 lk_certs_done(struct lk_certs *l)
 {
 	while (l->n)

@@ -86,6 +86,8 @@ struct lk_certs {
 };
 
 LK_RESULT lk_certs_add(struct lk_certs *l, struct lk_cert *c, struct lk_err *e); /* takes a ref */
+/* to, another list, lets go of what it had and shares what from has. */
+void lk_certs_copy(const struct lk_certs *from, struct lk_certs *to);
 void lk_certs_done(struct lk_certs *l);
 /* All certificates of PEM text, or the one of a DER file. At least one. */
 LK_RESULT lk_certs_parse_any(struct lk_slice in, struct lk_certs *ret, struct lk_err *e);

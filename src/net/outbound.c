@@ -508,15 +508,12 @@ copy_anchors(struct lk_outbound *o, const struct lk_certs *anchors, struct lk_er
 static struct lk_result
 copy_identity(struct lk_outbound *o, const struct lk_outbound_settings *s, struct lk_err *e)
 {
-	size_t i;
-
 	if (!s->chain)
 		return LK_OK;
 	LK_REQUIRE(s->key && EVP_PKEY_up_ref(s->key), e, LK_R_TLS_SETTINGS,
 		"the client certificate has no key");
 	o->key = s->key;
-	for (i = 0; i < s->chain->n; i++)
-		LK_TRY(lk_certs_add(&o->chain, s->chain->v[i], e));
+	lk_certs_copy(s->chain, &o->chain);
 	return LK_OK;
 }
 

@@ -236,12 +236,8 @@ static void
 renewed(void *ctx, const struct lk_certs *chain)
 {
 	struct state *s = ctx;
-	struct lk_err e = { 0 };
-	size_t i;
 
-	lk_certs_done(&s->registrar);
-	for (i = 0; i < chain->n; i++)
-		lk_ignore(lk_certs_add(&s->registrar, chain->v[i], &e));
+	lk_certs_copy(chain, &s->registrar);
 	s->renewals++;
 }
 

@@ -524,12 +524,8 @@ lk_pledge_next(struct lk_pledge *p, int64_t now, int64_t now_ms, struct lk_pledg
 void
 lk_pledge_connected(struct lk_pledge *p, const struct lk_certs *server, struct lk_slice binding)
 {
-	size_t i;
-
 	if (p->state == LK_PLEDGE_CONNECT) {
-		lk_certs_done(&p->registrar);
-		for (i = 0; i < server->n; i++)
-			lk_ignore(lk_certs_add(&p->registrar, server->v[i], NULL));
+		lk_certs_copy(server, &p->registrar);
 		p->binding_n = binding.n < sizeof p->binding ? binding.n : sizeof p->binding;
 		memcpy(p->binding, binding.p, p->binding_n);
 	}

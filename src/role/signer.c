@@ -55,18 +55,12 @@ struct lk_result
 lk_signer_renew(struct lk_signer *s, enum lk_signer_key which, const struct lk_certs *chain,
 	struct lk_err *e)
 {
-	LK_CLEANUP(lk_certs_done) struct lk_certs own = { .n = 0 };
 	struct lk_signer_identity *id = &s->set.identity[which];
-	size_t i;
 
 	LK_REQUIRE(id->key && chain->n > 0 &&
 			lk_slice_eq(lk_key_spki(id->key), lk_cert_spki(chain->v[0])),
 		e, LK_R_KEY_MISMATCH, "the renewed certificate is of another key");
-	for (i = 0; i < chain->n; i++)
-		LK_TRY(lk_certs_add(&own, chain->v[i], e));
-	lk_certs_done(&id->chain);
-	id->chain = own;
-	own.n = 0;
+	lk_certs_copy(chain, &id->chain);
 	return LK_OK;
 }
 

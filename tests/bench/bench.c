@@ -358,15 +358,13 @@ take_credentials(struct op *o)
 	const struct lk_pledge *p = lk_engine_pledge(o->engine);
 	struct lk_pledge_credentials got;
 	struct device *d = o->device;
-	size_t i;
 
 	if (lk_pledge_state(p) != LK_PLEDGE_ONBOARDED)
 		give_up(d->serial, lk_pledge_error(p)->msg);
 	must(lk_pledge_credentials(p, &got, e));
 	d->key = lk_key_ref((struct lk_key *)(uintptr_t)got.key);
 	d->ldevid = lk_cert_ref((struct lk_cert *)(uintptr_t)got.ldevid);
-	for (i = 0; i < got.ca->n; i++)
-		must(lk_certs_add(&d->ca, got.ca->v[i], e));
+	lk_certs_copy(got.ca, &d->ca);
 }
 
 static void

@@ -251,11 +251,8 @@ static const struct lk_random counting = { counting_fill };
 static void
 take_identity(struct lk_signer_identity *to, const struct pki_id *from)
 {
-	size_t i;
-
 	to->key = lk_key_ref(from->key);
-	for (i = 0; i < from->chain.n; i++)
-		must_succeed(lk_certs_add(&to->chain, from->chain.v[i], e));
+	lk_certs_copy(&from->chain, &to->chain);
 }
 
 void

@@ -228,11 +228,9 @@ masa_start(struct masa *m, const struct lk_masa_settings *set)
 		.send_ctx = m,
 		.answer_ms = 1000,
 		.park_ms = 1000 };
-	size_t i;
 
 	voucher->key = lk_key_ref(m->cast.masa.key);
-	for (i = 0; i < m->cast.masa.chain.n; i++)
-		MASA_OK(lk_certs_add(&voucher->chain, m->cast.masa.chain.v[i], &masa_err));
+	lk_certs_copy(&m->cast.masa.chain, &voucher->chain);
 	MASA_OK(lk_signer_new(&keys, &m->signer, &masa_err));
 	MASA_OK(lk_masa_keeper_new(set, &trust, &turn, &m->keeper, &masa_err));
 }

@@ -186,11 +186,8 @@ pki_cast_done(struct pki_cast *c)
 static void
 share_id(const struct pki_id *id, struct pki_id *ret)
 {
-	size_t i;
-
 	*ret = (struct pki_id){ .key = lk_key_ref(id->key) };
-	for (i = 0; i < id->chain.n; i++)
-		must_ok(lk_certs_add(&ret->chain, id->chain.v[i], e));
+	lk_certs_copy(&id->chain, &ret->chain);
 }
 
 void

@@ -29,11 +29,9 @@ static void
 take_identity(struct lk_signer_settings *set, enum lk_signer_key which, const struct pki_id *from)
 {
 	struct lk_signer_identity *to = &set->identity[which];
-	size_t i;
 
 	to->key = lk_key_ref(from->key);
-	for (i = 0; i < from->chain.n; i++)
-		assert_true(lk_certs_add(&to->chain, from->chain.v[i], &e).ok);
+	lk_certs_copy(&from->chain, &to->chain);
 }
 
 static int

@@ -57,21 +57,12 @@ load(struct lk_keeper *k, struct lk_err *e)
 	}
 }
 
-static struct lk_result
-copy(const struct lk_certs *from, struct lk_certs *ret, struct lk_err *e)
-{
-	size_t i;
-
-	for (i = 0; from && i < from->n; i++)
-		LK_TRY(lk_certs_add(ret, from->v[i], e));
-	return LK_OK;
-}
-
 struct lk_result
 lk_renewal_init(struct lk_keeper *k, struct lk_err *e)
 {
-	LK_TRY(copy(k->domain.registrar, &k->registrar, e));
-	LK_TRY(copy(k->domain.former, &k->former, e));
+	lk_certs_copy(k->domain.registrar, &k->registrar);
+	if (k->domain.former)
+		lk_certs_copy(k->domain.former, &k->former);
 	k->domain.registrar = &k->registrar;
 	k->domain.former = &k->former;
 	if (k->registrar.n < 2)
