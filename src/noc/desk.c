@@ -16,6 +16,7 @@
 #include "net/server.h"
 #include "noc/desk/domain.h"
 #include "noc/desk/model.h"
+#include "noc/follower.h"
 #include "noc/noc.h"
 
 #define BODY_MAX  (56 * 1024)
@@ -33,6 +34,7 @@ struct state {
 	struct lk_process *process;
 	struct lk_model *model;
 	struct lk_domain domain;
+	struct lk_follower *follower;
 	struct lk_est_labels labels;
 	struct lk_server *server;
 	struct lk_timer *commit;
@@ -445,6 +447,14 @@ desk_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
+static void
+renewed(void *ctx, const struct lk_certs *chain)
+{
+	struct state *s = ctx;
+
+	lk_certs_copy(chain, &s->domain.registrar);
+}
+
 static struct lk_result
 desk_start(struct lk_process *p, struct lk_err *e)
 {
@@ -452,6 +462,7 @@ desk_start(struct lk_process *p, struct lk_err *e)
 	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "operators", 0),
 		.routes = http_routes, .n_routes = LK_ARRAY_LEN(http_routes), .ctx = s };
 
+	LK_TRY(lk_follower_new(p, &s->domain.registrar, renewed, s, &s->follower, e));
 	LK_TRY(lk_timer_new(p->loop, on_commit, s, &s->commit, e));
 	lk_timer_at(s->commit, lk_loop_now_ms(p->loop) + COMMIT_MS);
 	return set.listen_fd < 0 ? LK_OK : lk_server_new(p->loop, &set, &s->server, e);
@@ -465,6 +476,7 @@ desk_close(struct lk_process *p)
 	if (!s)
 		return;
 	lk_server_free(s->server);
+	lk_follower_free(s->follower);
 	lk_timer_free(s->commit);
 	lk_model_free(s->model);
 	lk_domain_done(&s->domain);

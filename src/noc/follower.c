@@ -20,16 +20,6 @@ struct lk_follower {
 };
 
 static struct lk_result
-copy(const struct lk_certs *from, struct lk_certs *ret, struct lk_err *e)
-{
-	size_t i;
-
-	for (i = 0; i < from->n; i++)
-		LK_TRY(lk_certs_add(ret, from->v[i], e));
-	return LK_OK;
-}
-
-static struct lk_result
 read_chain(struct lk_slice packed, struct lk_certs *ret, struct lk_err *e)
 {
 	struct lk_registrar_body b;
@@ -101,8 +91,11 @@ on_timer(void *ctx)
 	struct lk_follower *f = ctx;
 	struct lk_err e = { 0 };
 
-	lk_ignore(lk_process_ask(f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_registrar, &b, on_chain, f,
-		0, &e));
+	/* A keeper that is gone is asked again by the clock. */
+	if (!lk_process_ask(f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_registrar, &b, on_chain, f, 0,
+		    &e)
+			.ok)
+		lk_log_err(&e, NULL);
 	lk_timer_at(f->timer, lk_loop_now_ms(f->process->loop) + ASK_MS);
 }
 
@@ -116,7 +109,7 @@ lk_follower_new(struct lk_process *p, const struct lk_certs *now, lk_renewed_fn 
 	f->process = p;
 	f->renewed = renewed;
 	f->ctx = ctx;
-	LK_TRY(copy(now, &f->now, e));
+	lk_certs_copy(now, &f->now);
 	LK_TRY(lk_timer_new(p->loop, on_timer, f, &f->timer, e));
 	lk_timer_at(f->timer, lk_loop_now_ms(p->loop) + FIRST_MS);
 	*ret = LK_TAKE(f);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The registrar's certificate is renewed by itself: front, courier and signer ask
- * the keeper now and then whether there is a newer one, and take it without a
- * restart. Each judges for itself: the same key, below the same root, of today.
+ * The registrar's certificate is renewed by itself: front, courier, signer and desk
+ * ask the keeper now and then whether there is a newer one, and take it without
+ * a restart. Each judges for itself: the same key, below the same root, of today.
  */
 #pragma once
 

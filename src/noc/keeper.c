@@ -159,6 +159,7 @@ static const struct lk_message_route routes[] = {
 	{ LK_BODY_get_registrar, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_get_registrar, LK_ROLE_COURIER, lk_keeper_host_message },
 	{ LK_BODY_get_registrar, LK_ROLE_SIGNER, lk_keeper_host_message },
+	{ LK_BODY_get_registrar, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_grant_request, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_operator_request, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_subscribe, LK_ROLE_DESK, lk_keeper_host_message },

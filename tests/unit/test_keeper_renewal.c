@@ -10,7 +10,7 @@
 
 #define TWO_THIRD (2434 * PKI_DAY) /* of its life, in days from PKI_NOW: a few before */
 
-/* The chain that front, courier and signer are given. Caller releases. */
+/* The chain that the roles that follow it are given. Caller releases. */
 static void
 fetch(struct site *s, enum lk_role role, struct lk_certs *ret)
 {
@@ -39,7 +39,8 @@ fetch(struct site *s, enum lk_role role, struct lk_certs *ret)
 static void
 assert_registrar(struct site *s, bool renewed)
 {
-	static const enum lk_role askers[] = { LK_ROLE_FRONT, LK_ROLE_COURIER, LK_ROLE_SIGNER };
+	static const enum lk_role askers[] = { LK_ROLE_FRONT, LK_ROLE_COURIER, LK_ROLE_SIGNER,
+		LK_ROLE_DESK };
 	size_t i;
 
 	for (i = 0; i < LK_ARRAY_LEN(askers); i++) {

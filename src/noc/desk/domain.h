@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What does not change while the desk lives: the domain's certificates, its
- * cryptography and its model of trust (NIST's paper 6.4.1 and 6.4.9), as JSON.
+ * The domain's certificates, its cryptography and its model of trust (NIST's
+ * paper 6.4.1 and 6.4.9), as JSON. Of these only the registrar's certificate
+ * changes while the desk lives.
  */
 #pragma once
 

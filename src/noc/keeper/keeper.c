@@ -68,6 +68,7 @@ static const struct lk_turn_route routes[] = {
 	{ LK_ROLE_FRONT, LK_BODY_get_registrar, lk_renewal_get },
 	{ LK_ROLE_COURIER, LK_BODY_get_registrar, lk_renewal_get },
 	{ LK_ROLE_SIGNER, LK_BODY_get_registrar, lk_renewal_get },
+	{ LK_ROLE_DESK, LK_BODY_get_registrar, lk_renewal_get },
 	{ LK_ROLE_AAA, LK_BODY_grant_request, lk_access_grant },
 	{ LK_ROLE_DESK, LK_BODY_operator_request, lk_operator_request },
 	{ LK_ROLE_DESK, LK_BODY_subscribe, lk_stream_subscribe },
