@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the subcommands of `latchkey` share. A subcommand is a row of main.c's
- * table and a function; main.c reads the global options, tells failures and turns
+ * table and a function; program.c reads the global options, tells failures and turns
  * a reason into an exit status, so that no subcommand does.
  */
 #pragma once

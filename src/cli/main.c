@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * latchkey: the operator's command line. A table of subcommands; the exit status
- * of a failure follows from its reason and from nothing else.
+ * latchkey: the operator's command line, as a table of subcommands.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "cli/api.h"
+#include "cli/program.h"
 
-static const struct command {
-	const char *noun;
-	const char *verb; /* NULL: the noun stands alone */
-	const char *args;
-	const char *help;
-	lk_cli_run run;
-} commands[] = {
+static const struct lk_cli_command commands[] = {
 	{ "init", NULL,
 		"--name NETWORK [--dir DIR] [--state-dir DIR] [--runtime-dir DIR]\n"
 		"    [--profile consumer|enterprise] [--key-store file:|tpm2:|pkcs11:…]\n"
@@ -60,124 +51,11 @@ static const struct command {
 		"explain an artefact file, and say whether it would be accepted", lk_cli_inspect },
 };
 
-static void
-print_usage(const struct command *c)
-{
-	printf("  latchkey %s%s%s %s\n      %s\n", c->noun, c->verb ? " " : "",
-		c->verb ? c->verb : "", c->args, c->help);
-}
-
-static void
-print_help(void)
-{
-	size_t i;
-
-	printf("usage: latchkey [-j|--json] COMMAND [ARGUMENTS]\n"
-	       "       latchkey --help | --version\n\ncommands:\n");
-	for (i = 0; i < LK_ARRAY_LEN(commands); i++)
-		print_usage(&commands[i]);
-	printf("\ncommands that ask latchkeyd take --socket PATH, else %s\n", LK_API_SOCKET);
-	printf("\nexit status: 0 done, 1 refused, 2 usage, 3 not found, 4 denied, 5 peer,\n"
-	       "6 try again, 7 local failure, 8 a bug\n");
-}
-
-/* Global options may stand anywhere before "--"; what is left moves up. */
-static int
-take_global(struct lk_cli *cli, int argc, char **argv, bool *ret_help, bool *ret_version)
-{
-	int from, to = 1;
-
-	for (from = 1; from < argc && strcmp(argv[from], "--") != 0; from++)
-		if (strcmp(argv[from], "-j") == 0 || strcmp(argv[from], "--json") == 0)
-			cli->json = true;
-		else if (strcmp(argv[from], "-h") == 0 || strcmp(argv[from], "--help") == 0)
-			*ret_help = true;
-		else if (strcmp(argv[from], "--version") == 0)
-			*ret_version = true;
-		else
-			argv[to++] = argv[from];
-	while (from < argc)
-		argv[to++] = argv[from++];
-	argv[to] = NULL;
-	return to;
-}
-
-/* How many words of argv are these, which one blank separates; 0: they are others. */
-static int
-count_words(const char *words, int argc, char **argv)
-{
-	int n;
-
-	for (n = 0; n < argc; n++) {
-		size_t len = strcspn(words, " ");
-
-		if (strlen(argv[n]) != len || strncmp(words, argv[n], len) != 0)
-			return 0;
-		if (!words[len])
-			return n + 1;
-		words += len + 1;
-	}
-	return 0;
-}
-
-/* The row whose words argv begins with; *ret_words is their number. */
-static const struct command *
-find(int argc, char **argv, int *ret_words)
-{
-	size_t i;
-	int n;
-
-	for (i = 0; i < LK_ARRAY_LEN(commands); i++) {
-		const struct command *c = &commands[i];
-
-		if (argc < 2 || strcmp(argv[1], c->noun) != 0)
-			continue;
-		n = c->verb ? count_words(c->verb, argc - 2, argv + 2) : 0;
-		*ret_words = 1 + n;
-		if (n || !c->verb)
-			return c;
-	}
-	return NULL;
-}
-
-static int
-tell_failure(const struct lk_cli *cli, const struct lk_err *e)
-{
-	json_t *obj;
-
-	if (cli->json && (obj = json_pack("{s:i}", "schema", 1))) {
-		lk_cli_json_reason(obj, e);
-		lk_cli_json(stderr, obj);
-	} else {
-		lk_cli_line(stderr, "latchkey", lk_reason_info(e->reason)->sentence);
-		lk_cli_print_reason(stderr, e);
-	}
-	return lk_reason_exit_code(e->reason);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct lk_cli cli = { .clock = &lk_clock_system };
-	struct lk_err e = { .reason = LK_R_NONE };
-	bool help = false, version = false;
-	const struct command *c;
-	int words;
+	static const struct lk_cli_program program = { "latchkey", commands, LK_ARRAY_LEN(commands),
+		"commands that ask latchkeyd take --socket PATH, else " LK_API_SOCKET };
 
-	argc = take_global(&cli, argc, argv, &help, &version);
-	if (version) {
-		printf("latchkey %s\n", LK_VERSION);
-		return 0;
-	}
-	c = find(argc, argv, &words);
-	if (help) {
-		c ? print_usage(c) : print_help();
-		return 0;
-	}
-	if (!c)
-		lk_err_set(&e, LK_R_USAGE,
-			argc < 2 ? "no command was given" : "there is no such command");
-	else if (c->run(&cli, argc - words, argv + words, &e).ok)
-		return cli.status;
-	return tell_failure(&cli, &e);
+	return lk_cli_main(&program, argc, argv);
 }

@@ -24,6 +24,8 @@ print_help(const struct lk_cli_program *p)
 		p->name, p->name);
 	for (i = 0; i < p->n; i++)
 		print_usage(p, &p->commands[i]);
+	if (p->note)
+		printf("\n%s\n", p->note);
 	printf("\nexit status: 0 done, 1 refused, 2 usage, 3 not found, 4 denied, 5 peer,\n"
 	       "6 try again, 7 local failure, 8 a bug\n");
 }
@@ -49,18 +51,39 @@ take_global(struct lk_cli *cli, int argc, char **argv, bool *ret_help, bool *ret
 	return to;
 }
 
+/* How many words of argv are these, which one blank separates; 0: they are others. */
+static int
+count_words(const char *words, int argc, char **argv)
+{
+	int n;
+
+	for (n = 0; n < argc; n++) {
+		size_t len = strcspn(words, " ");
+
+		if (strlen(argv[n]) != len || strncmp(words, argv[n], len) != 0)
+			return 0;
+		if (!words[len])
+			return n + 1;
+		words += len + 1;
+	}
+	return 0;
+}
+
 /* The row whose words argv begins with; *ret_words is their number. */
 static const struct lk_cli_command *
 find(const struct lk_cli_program *p, int argc, char **argv, int *ret_words)
 {
 	size_t i;
+	int n;
 
 	for (i = 0; i < p->n; i++) {
 		const struct lk_cli_command *c = &p->commands[i];
 
-		*ret_words = c->verb ? 2 : 1;
-		if (argc > *ret_words && strcmp(argv[1], c->noun) == 0 &&
-			(!c->verb || strcmp(argv[2], c->verb) == 0))
+		if (argc < 2 || strcmp(argv[1], c->noun) != 0)
+			continue;
+		n = c->verb ? count_words(c->verb, argc - 2, argv + 2) : 0;
+		*ret_words = 1 + n;
+		if (n || !c->verb)
 			return c;
 	}
 	return NULL;

@@ -9,7 +9,7 @@
 
 struct lk_cli_command {
 	const char *noun;
-	const char *verb; /* NULL: the noun stands alone */
+	const char *verb; /* one word, or several with a blank between; NULL: the noun stands alone */
 	const char *args;
 	const char *help;
 	lk_cli_run run;
@@ -19,6 +19,7 @@ struct lk_cli_program {
 	const char *name;
 	const struct lk_cli_command *commands;
 	size_t n;
+	const char *note; /* a line of --help behind the commands; NULL: none */
 };
 
 /* The whole of main(): takes --json, --help and --version, runs one row, tells its failure. */

@@ -36,7 +36,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct lk_cli_program program = { "latchkey-factory", commands,
-		LK_ARRAY_LEN(commands) };
+		LK_ARRAY_LEN(commands), NULL };
 
 	return lk_cli_main(&program, argc, argv);
 }
