@@ -78,13 +78,37 @@ take_option(int option, const char *value, struct lk_init_options *o, bool *with
 	}
 }
 
+/* Room for what is not on the command line as it is needed. */
+struct texts {
+	char registrar[80];
+	char dir[PATH_MAX], state_dir[PATH_MAX], runtime_dir[PATH_MAX], radius_dir[PATH_MAX];
+};
+
+/* Paths go into files that programs read from other folders, and into the journal. */
+static struct lk_result
+make_absolute(const char **path, char room[static PATH_MAX], struct lk_err *e)
+{
+	char here[PATH_MAX];
+
+	if (!*path || **path == '/')
+		return LK_OK;
+	LK_REQUIRE(getcwd(here, sizeof here), e, LK_R_FILE_IO, "this folder has no path: %s",
+		strerror(errno));
+	LK_TRY(lk_path_join(here, *path, room, PATH_MAX, e));
+	*path = room;
+	return LK_OK;
+}
+
 /* What is missing follows from what was named. */
 static struct lk_result
-complete(struct lk_init_options *o, bool with_radius, char registrar[static 80],
-	char radius[static PATH_MAX], struct lk_err *e)
+complete(struct lk_init_options *o, bool with_radius, struct texts *t, struct lk_err *e)
 {
 	size_t i;
 
+	LK_TRY(make_absolute(&o->dir, t->dir, e));
+	LK_TRY(make_absolute(&o->state_dir, t->state_dir, e));
+	LK_TRY(make_absolute(&o->runtime_dir, t->runtime_dir, e));
+	LK_TRY(make_absolute(&o->radius_dir, t->radius_dir, e));
 	LK_REQUIRE(o->name, e, LK_R_USAGE, "--name is missing");
 	for (i = 0; o->name[i]; i++)
 		LK_REQUIRE(isalnum((unsigned char)o->name[i]) || strchr(".-", o->name[i]), e,
@@ -95,14 +119,14 @@ complete(struct lk_init_options *o, bool with_radius, char registrar[static 80],
 	LK_REQUIRE(!o->n_ports || with_radius, e, LK_R_USAGE,
 		"--port needs --with-radius: hostapd asks a RADIUS server");
 	if (!o->registrar_name) {
-		snprintf(registrar, 80, "registrar.%s", o->name);
-		o->registrar_name = registrar;
+		snprintf(t->registrar, sizeof t->registrar, "registrar.%s", o->name);
+		o->registrar_name = t->registrar;
 	}
 	if (!o->listen && !o->publish)
 		o->publish = "0.0.0.0:8080, [::]:8080";
 	if (with_radius && !o->radius_dir) {
-		LK_TRY(lk_path_join(o->dir, "radius", radius, PATH_MAX, e));
-		o->radius_dir = radius;
+		LK_TRY(lk_path_join(o->dir, "radius", t->radius_dir, sizeof t->radius_dir, e));
+		o->radius_dir = t->radius_dir;
 	}
 	return LK_OK;
 }
@@ -199,13 +223,13 @@ lk_cli_init(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
 	struct lk_init_options o = { .dir = "/etc/latchkey", .state_dir = "/var/lib/latchkey/noc",
 		.key_store = "file:", .bridge = "br-dev", .device_network = "10.77.0.0/24" };
-	char registrar[80], radius[PATH_MAX];
+	struct texts t;
 	struct lk_init_journal j = { .path = "" };
 	bool with_radius = false;
 	struct lk_result r;
 
 	LK_TRY(read_command_line(argc, argv, &o, &with_radius, e));
-	LK_TRY(complete(&o, with_radius, registrar, radius, e));
+	LK_TRY(complete(&o, with_radius, &t, e));
 	r = make_network(cli, &o, &j, e);
 	lk_buf_done(&j.items);
 	if (r.ok)

@@ -302,6 +302,30 @@ test_an_unknown_placeholder_is_refused(void **ctx)
 	assert_int_equal(e.reason, LK_R_BUG);
 }
 
+/* What starts the daemon does so from another folder. */
+static void
+test_paths_are_absolute(void **ctx)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(65536);
+	char want[256];
+	struct lk_err e = { 0 };
+
+	(void)ctx;
+	assert_int_equal(chdir(dir), 0);
+	memcpy(etc, "etc", sizeof "etc");
+	memcpy(state, "state", sizeof "state");
+	if (!init(&e).ok)
+		fail_msg("%s", e.msg);
+	assert_int_equal(chdir("/"), 0);
+	assert_true(lk_file_read(in(dir, "etc/latchkeyd.conf"), &text, &e).ok);
+	snprintf(want, sizeof want, "\nstate_dir = %s/state\n", dir);
+	assert_non_null(strstr(lk_buf_str(&text), want));
+	snprintf(want, sizeof want, "\npki_dir = %s/etc/pki\n", dir);
+	assert_non_null(strstr(lk_buf_str(&text), want));
+	snprintf(want, sizeof want, "\nregistrar = file:%s/state/signer/registrar.key\n", dir);
+	assert_non_null(strstr(lk_buf_str(&text), want));
+}
+
 int
 main(void)
 {
@@ -317,6 +341,7 @@ main(void)
 		TEST(test_the_most_ports),
 		TEST(test_too_many_ports_are_refused),
 		TEST(test_an_unknown_placeholder_is_refused),
+		TEST(test_paths_are_absolute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
