@@ -242,7 +242,8 @@ lk_engine_output(struct lk_engine *g)
 void
 lk_engine_sent(struct lk_engine *g, size_t n)
 {
-	lk_channel_sent(g->channel, n);
+	if (g->channel)
+		lk_channel_sent(g->channel, n);
 }
 
 void

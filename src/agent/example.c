@@ -3,7 +3,8 @@
  * A device that onboards with liblatchkey-agent and blocking sockets:
  *	example FOLDER ADDRESS PORT
  *
- * FOLDER has idevid.pem, idevid.key and anchors.pem; what is gained is put beside.
+ * FOLDER has idevid.pem, idevid.key and anchors.pem; what is gained is put beside: ldevid.key, ldevid.der,
+ * ca.pem, domain.der, information.cms.
  */
 #include <latchkey/agent.h>
 
@@ -46,13 +47,16 @@ read_in(const char *folder, const char *name)
 	return text;
 }
 
-static void
+/* A device with a file system worth its name syncs and renames, too. */
+static bool
 write_in(const char *folder, const char *name, struct latchkey_bytes content)
 {
 	FILE *f = open_in(folder, name, "w");
 
-	if (!f || fwrite(content.p, 1, content.n, f) != content.n || fclose(f) != 0)
-		perror(name);
+	if (f && fwrite(content.p, 1, content.n, f) == content.n && fclose(f) == 0)
+		return true;
+	perror(name);
+	return false;
 }
 
 static int
@@ -127,6 +131,7 @@ main(int argc, char **argv)
 	struct latchkey_credentials got;
 	struct latchkey_agent *a;
 	const char *reason;
+	bool kept;
 
 	if (argc != 4)
 		return 2;
@@ -143,8 +148,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "not onboarded: %s\n", a ? latchkey_agent_reason(a) : reason);
 		return 1;
 	}
-	write_in(argv[1], "ldevid.der", got.ldevid);
-	write_in(argv[1], "information.cms", got.information);
+	kept = write_in(argv[1], "ldevid.der", got.ldevid) && write_in(argv[1], "ca.pem", got.ca) &&
+		write_in(argv[1], "domain.der", got.domain) &&
+		write_in(argv[1], "information.cms", got.information);
 	latchkey_agent_free(a);
-	return 0;
+	return kept ? 0 : 1;
 }

@@ -9,6 +9,7 @@
 
 #include "agent/engine.h"
 
+#define CA_MAX (128 * 1024) /* octets of PEM: more than the answer that brought them */
 #define PUBLIC __attribute__((visibility("default")))
 
 struct latchkey_agent {
@@ -19,6 +20,7 @@ struct latchkey_agent {
 	char address[64];
 	uint16_t port;
 	struct lk_engine *engine;
+	struct lk_buf ca; /* PEM, of what it came away with */
 };
 LK_DEFINE_CLEANUP(struct latchkey_agent *, latchkey_agent_free);
 
@@ -41,6 +43,8 @@ fill(struct latchkey_agent *a, const struct latchkey_settings *s, struct lk_err 
 		.random = &lk_random_system, .new_key = new_key, .ctx = a };
 	char host[sizeof a->address + 10];
 
+	LK_REQUIRE(s->idevid && s->idevid_key && s->anchors && s->ldevid_key && s->address && s->port, e,
+		LK_R_USAGE, "a setting is missing");
 	LK_TRY(lk_certs_parse_any(lk_slice_str(s->idevid), &a->idevid, e));
 	LK_TRY(lk_key_load(s->idevid_key, &a->idevid_key, e));
 	LK_TRY(lk_certs_parse_any(lk_slice_str(s->anchors), &anchors, e));
@@ -80,6 +84,7 @@ latchkey_agent_free(struct latchkey_agent *a)
 	lk_key_free(a->idevid_key);
 	lk_anchors_free(a->manufacturer);
 	free(a->ldevid_key);
+	lk_buf_done(&a->ca);
 	free(a);
 }
 
@@ -147,14 +152,21 @@ latchkey_agent_sent(struct latchkey_agent *a, size_t n)
 }
 
 PUBLIC bool
-latchkey_agent_credentials(const struct latchkey_agent *a, struct latchkey_credentials *ret)
+latchkey_agent_credentials(struct latchkey_agent *a, struct latchkey_credentials *ret)
 {
 	struct lk_pledge_credentials got;
+	size_t i;
 
 	if (!lk_pledge_credentials(lk_engine_pledge(a->engine), &got, NULL).ok)
 		return false;
+	lk_buf_done(&a->ca);
+	a->ca = LK_BUF_INIT(CA_MAX);
+	for (i = 0; i < got.ca->n; i++)
+		if (!lk_cert_print_pem(got.ca->v[i], &a->ca, NULL).ok)
+			return false;
 	*ret = (struct latchkey_credentials){ bytes(lk_cert_der(got.ldevid)),
-		bytes(lk_cert_der(got.pinned)), bytes(got.voucher), bytes(got.information) };
+		bytes(lk_cert_der(got.pinned)), bytes(got.voucher), bytes(got.information),
+		bytes(lk_buf_slice(&a->ca)) };
 	return true;
 }
 

@@ -451,6 +451,19 @@ another_server_behind_the_second_connection(void **state)
 }
 
 static void
+a_connection_that_is_gone_takes_nothing(void **state)
+{
+	LK_CLEANUP(device_done) struct device d;
+
+	(void)state;
+	onboard(&d, &(struct script){ .laters = 0 });
+	assert_int_equal(lk_engine_output(d.engine).n, 0);
+	lk_engine_sent(d.engine, 1);
+	lk_engine_feed(d.engine, LK_SLICE_LIT("late"), PKI_NOW, d.ms);
+	assert_int_equal(lk_pledge_state(lk_engine_pledge(d.engine)), LK_PLEDGE_ONBOARDED);
+}
+
+static void
 a_registrar_that_says_nothing(void **state)
 {
 	(void)state;
@@ -485,6 +498,7 @@ main(void)
 		cmocka_unit_test(a_voucher_for_another_request),
 		cmocka_unit_test(a_voucher_for_another_device),
 		cmocka_unit_test(another_server_behind_the_second_connection),
+		cmocka_unit_test(a_connection_that_is_gone_takes_nothing),
 		cmocka_unit_test(a_registrar_that_says_nothing),
 	};
 
