@@ -105,15 +105,21 @@ has_word(const char *list, const char *word)
 	return false;
 }
 
-struct lk_result
-lk_policy_check_cert(const struct lk_policy *p, const struct lk_cert *cert, struct lk_err *e)
+static struct lk_result
+check_cert_key(const struct lk_policy *p, X509 *x, struct lk_err *e)
 {
-	X509 *x = lk_cert_x509(cert);
 	const EVP_PKEY *key = X509_get0_pubkey(x);
-	int digest, algorithm;
 
 	LK_OSSL(key, e, LK_R_CRYPTO_POLICY, "the certificate's key is of no known kind");
-	LK_TRY(lk_policy_check_key(p, key, e));
+	return lk_policy_check_key(p, key, e);
+}
+
+struct lk_result
+lk_policy_check_cert(const struct lk_policy *p, X509 *x, struct lk_err *e)
+{
+	int digest, algorithm;
+
+	LK_TRY(check_cert_key(p, x, e));
 	LK_OSSL(X509_get_signature_info(x, &digest, &algorithm, NULL, NULL), e, LK_R_CRYPTO_POLICY,
 		"the certificate's signature is of no known kind");
 	if (algorithm == NID_ED25519)
@@ -124,6 +130,20 @@ lk_policy_check_cert(const struct lk_policy *p, const struct lk_cert *cert, stru
 			"policy '%s' takes no certificate signed over %s", p->name,
 			OBJ_nid2sn(digest));
 	return LK_OK;
+}
+
+struct lk_result
+lk_policy_check_path(const struct lk_policy *p, const STACK_OF(X509) *path, struct lk_err *e)
+{
+	int i, anchor = sk_X509_num(path) - 1;
+	bool good = true;
+
+	for (i = 0; i < anchor && good; i++)
+		good = lk_policy_check_cert(p, sk_X509_value(path, i), e).ok;
+	if (good && check_cert_key(p, sk_X509_value(path, anchor), e).ok)
+		return LK_OK;
+	lk_err_prefix(e, "certificate %d of the path", good ? anchor + 1 : i);
+	return (struct lk_result){ false };
 }
 
 static struct lk_result

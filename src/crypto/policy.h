@@ -9,7 +9,9 @@
 #include "crypto/x509.h"
 
 struct evp_pkey_st;
+struct stack_st_X509;
 struct ssl_ctx_st;
+struct x509_st;
 
 #define LK_POLICY_KEYS_MAX 4
 
@@ -41,12 +43,14 @@ LK_RESULT lk_policy_apply_tls(
 	const struct lk_policy *p, struct ssl_ctx_st *ctx, int min_version, struct lk_err *e);
 
 /* Refuse with LK_R_CRYPTO_POLICY: a key of a kind or size that is not taken; a certificate with
- * such a key, or signed over a digest that is not taken. (Nothing rests on the signature of a
- * self-signed anchor: for that one the key is enough.) */
+ * such a key, or signed over a digest that is not taken; a path, as X509_STORE_CTX_get0_chain()
+ * has it, with such a certificate. Nothing rests on the signature of the anchor, the last one:
+ * for that one the key is enough. */
 LK_RESULT lk_policy_check_key(
 	const struct lk_policy *p, const struct evp_pkey_st *key, struct lk_err *e);
-LK_RESULT lk_policy_check_cert(
-	const struct lk_policy *p, const struct lk_cert *cert, struct lk_err *e);
+LK_RESULT lk_policy_check_cert(const struct lk_policy *p, struct x509_st *cert, struct lk_err *e);
+LK_RESULT lk_policy_check_path(
+	const struct lk_policy *p, const struct stack_st_X509 *path, struct lk_err *e);
 
 /* For people; appends to out. */
 LK_RESULT lk_policy_print(const struct lk_policy *p, struct lk_buf *out, struct lk_err *e);

@@ -14,6 +14,7 @@
 #include "base/encode.h"
 #include "crypto/digest.h"
 #include "crypto/ossl.h"
+#include "crypto/policy.h"
 
 struct lk_cert {
 	X509 *x509;
@@ -644,8 +645,10 @@ lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	if (times == LK_TIMES_IGNORE_LEAF)
 		X509_STORE_CTX_set_verify_cb(ctx, forgive_leaf_times);
 	X509_STORE_CTX_set_flags(ctx, flags);
+	/*= SEC-12: every certificate of a path is within the crypto policy =*/
 	if (X509_verify_cert(ctx) == 1)
-		return LK_OK;
+		return lk_policy_check_path(
+			lk_policy_default(), X509_STORE_CTX_get0_chain(ctx), e);
 	err = X509_STORE_CTX_get_error(ctx);
 	lk_cert_subject_text(leaf, subject, sizeof subject);
 	ERR_clear_error();

@@ -114,8 +114,8 @@ struct lk_anchors *lk_anchors_free(struct lk_anchors *a);
 LK_DEFINE_CLEANUP(struct lk_anchors *, lk_anchors_free);
 
 /* RFC 5280 6.1: leaf chains over `untrusted` (may be NULL) to one of the anchors (which need not
- * be self-signed). Purposes and names are the caller's to check. Refuses with LK_R_CERT_CHAIN or
- * LK_R_CERT_TIME. */
+ * be self-signed), by keys and signatures of the crypto policy. Purposes and names are the caller's
+ * to check. Refuses with LK_R_CERT_CHAIN, LK_R_CERT_TIME or LK_R_CRYPTO_POLICY. */
 LK_RESULT lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	const struct lk_certs *untrusted, enum lk_chain_times times, int64_t now, struct lk_err *e);
 

@@ -119,7 +119,7 @@ pki_issue(const struct pki_id *issuer, const struct pki_spec *s, struct pki_id *
 	must(X509_set_issuer_name(x, X509_get_subject_name(above)));
 	must(X509_set_pubkey(x, lk_key_evp(id.key)));
 	add_exts(x, above, s);
-	must(X509_sign(x, lk_key_evp(signer), digest_of(signer)));
+	must(X509_sign(x, lk_key_evp(signer), s->sha1 ? EVP_sha1() : digest_of(signer)));
 	must_ok(lk_cert_from_x509(x, &cert, e));
 	must_ok(lk_certs_add(&id.chain, cert, e));
 	for (i = 0; issuer && i < issuer->chain.n; i++)

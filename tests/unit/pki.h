@@ -27,6 +27,7 @@ struct pki_spec {
 	const char *eku;           /* "serverAuth,1.3.6.1.5.5.7.3.28" */
 	const char *key_usage;     /* "digitalSignature" */
 	bool ca;
+	bool sha1; /* signed over it */
 	bool no_ski;
 	bool no_aki;
 	int64_t not_before; /* a day before PKI_NOW */

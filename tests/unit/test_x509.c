@@ -245,6 +245,44 @@ test_chain(void **state)
 		e, LK_R_CERT_CHAIN);
 }
 
+/* What the policy does not take anywhere on the path; an anchor is believed without its signature. */
+static void
+test_chain_is_within_the_policy(void **state)
+{
+	static const struct {
+		struct pki_spec root, sub, leaf;
+		enum lk_reason want;
+	} rows[] = {
+		{ { .sha1 = true }, { .cn = "b" }, { .cn = "c" }, LK_R_NONE },
+		{ { .cn = "a" }, { .sha1 = true }, { .cn = "c" }, LK_R_CRYPTO_POLICY },
+		{ { .cn = "a" }, { .cn = "b" }, { .sha1 = true }, LK_R_CRYPTO_POLICY },
+		{ { .key_type = LK_KEY_ED25519 }, { .cn = "b" }, { .cn = "c" }, LK_R_CRYPTO_POLICY },
+		{ { .cn = "a" }, { .key_type = LK_KEY_ED25519 }, { .cn = "c" }, LK_R_CRYPTO_POLICY },
+		{ { .cn = "a" }, { .cn = "b" }, { .key_type = LK_KEY_ED25519 }, LK_R_CRYPTO_POLICY },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(rows); i++) {
+		struct pki_spec root = rows[i].root, sub = rows[i].sub;
+		LK_CLEANUP(pki_id_done) struct pki_id a, b, c;
+		LK_CLEANUP(lk_anchors_freep) struct lk_anchors *anchors = NULL;
+		struct lk_err e = { 0 };
+
+		root.ca = sub.ca = true;
+		root.cn = "root";
+		sub.cn = "sub";
+		pki_issue(NULL, &root, &a);
+		pki_issue(&a, &sub, &b);
+		pki_issue(&b, &rows[i].leaf, &c);
+		anchors = pki_anchors(&a);
+		/*= SEC-12: every certificate of a path is within the crypto policy =*/
+		lk_ignore(lk_chain_verify(
+			anchors, pki_cert(&c), &c.chain, LK_TIMES_CHECK, PKI_NOW, &e));
+		assert_int_equal(e.reason, rows[i].want);
+	}
+}
+
 /* A device's certificate issues nothing. */
 static void
 test_leaf_is_no_issuer(void **state)
@@ -310,6 +348,7 @@ main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_pkcs7_refusals),
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_chain_is_within_the_policy),
 		cmocka_unit_test(test_leaf_is_no_issuer),
 		cmocka_unit_test(test_order),
 	};
