@@ -178,6 +178,23 @@ test_expired_idevid(void **state)
 	site_done(&s);
 }
 
+/* Of a known manufacturer, and yet refused: the reason is said, not that nobody knows it. */
+static void
+test_weak_idevid(void **state)
+{
+	struct site s;
+	struct pki_id weak;
+	struct pki_spec spec = { .cn = "Weak thing", .serial_number = "LK-WEAK", .sha1 = true };
+
+	(void)state;
+	site_init(&s, "allow");
+	pki_issue(&s.pki.vendor, &spec, &weak);
+	present(&s, &weak);
+	assert_site_refused(&s, LK_R_CRYPTO_POLICY);
+	pki_id_done(&weak);
+	site_done(&s);
+}
+
 /* A verdict is good for a minute: what expires in between is found out. */
 static void
 test_verdicts_age(void **state)
@@ -304,6 +321,7 @@ main(void)
 		cmocka_unit_test(test_distrust_holds_at_once),
 		cmocka_unit_test(test_idevid_needs_tls13),
 		cmocka_unit_test(test_expired_idevid),
+		cmocka_unit_test(test_weak_idevid),
 		cmocka_unit_test(test_verdicts_age),
 		cmocka_unit_test(test_revoked_ldevid),
 		cmocka_unit_test(test_ldevid_without_record),

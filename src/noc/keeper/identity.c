@@ -149,7 +149,7 @@ find_manufacturer(struct lk_keeper *k, const struct lk_certs *chain, int64_t now
 {
 	struct lk_err why = { 0 };
 	struct manufacturer *m;
-	bool expired = false;
+	bool theirs = false; /* it leads to an anchor, and is refused all the same */
 
 	for (m = k->manufacturers; m; m = m->next) {
 		enum lk_chain_times times =
@@ -159,13 +159,13 @@ find_manufacturer(struct lk_keeper *k, const struct lk_certs *chain, int64_t now
 			*ret = m;
 			return LK_OK;
 		}
-		if (why.reason == LK_R_CERT_TIME) {
-			expired = true;
+		if (why.reason != LK_R_CERT_CHAIN) {
+			theirs = true;
 			if (e)
 				*e = why;
 		}
 	}
-	if (expired)
+	if (theirs)
 		return (struct lk_result){ false };
 	/*= RFC8995 5.2: the registrar accepts IDevIDs of manufacturers that it trusts =*/
 	return lk_fail(e, LK_R_MANUFACTURER_UNKNOWN, "its issuer is of no manufacturer known here");
