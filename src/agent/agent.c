@@ -44,6 +44,14 @@ lk_agent_ms(const struct lk_agent *a)
 	return a->clock->monotonic_ms(a->clock);
 }
 
+/* Much of it was said by peers: it stays in its line, and moves no cursor. */
+static void
+put_text(const char *text)
+{
+	for (; *text; text++)
+		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
 void
 lk_agent_tell(const struct lk_agent *a, const char *step, const char *registrar, const char *result,
 	const struct lk_err *why)
@@ -60,9 +68,10 @@ lk_agent_tell(const struct lk_agent *a, const char *step, const char *registrar,
 		if (line)
 			json_dumpf(line, stdout, JSON_COMPACT);
 	} else {
-		printf("%s %-14s %s%s%s%s%s%s", at, step, result, *registrar ? " " : "", registrar,
-			why ? " " : "", reason, why ? ": " : "");
-		fputs(why ? why->msg : "", stdout);
+		printf("%s %-14s %s%s", at, step, result, *registrar ? " " : "");
+		put_text(registrar);
+		printf("%s%s%s", why ? " " : "", reason, why ? ": " : "");
+		put_text(why ? why->msg : "");
 	}
 	putchar('\n');
 	fflush(stdout);

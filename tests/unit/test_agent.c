@@ -107,6 +107,18 @@ test_timeline(void **state)
 	assert_string_equal(json_string_value(json_object_get(line, "result")), "failed");
 }
 
+/* What a peer says is a part of one line. */
+static void
+test_timeline_of_foreign_text(void **state)
+{
+	const struct lk_err why = { .reason = LK_R_JSON_SYNTAX, .msg = "near '\x1b[2J\nadmitted\x7f'" };
+	struct lk_agent a = agent();
+	LK_CLEANUP(lk_freep) char *line = told(&a, &why);
+
+	(void)state;
+	assert_non_null(strstr(line, " json-syntax: near '?[2J?admitted?'"));
+}
+
 /* Poll's revents belong to the caller's descriptors. */
 static void
 test_waiting(void **state)
@@ -164,6 +176,7 @@ main(void)
 		cmocka_unit_test(test_values_that_are_none),
 		cmocka_unit_test(test_only_a_trusted_clock_counts),
 		cmocka_unit_test(test_timeline),
+		cmocka_unit_test(test_timeline_of_foreign_text),
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_no_end_is_missed),
 	};
