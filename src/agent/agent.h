@@ -74,3 +74,6 @@ LK_RESULT lk_agent_call(struct lk_agent *a, const struct lk_call *call, unsigned
 LK_RESULT lk_agent_onboard(struct lk_agent *a, struct lk_err *e);
 LK_RESULT lk_agent_join(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e);
 LK_RESULT lk_agent_renew(struct lk_agent *a, struct lk_err *e);
+/* When to, by lk_agent_ms(): two thirds of the LDevID's life behind its beginning. By the wall clock, or
+ * counted from since_ms, whichever is earlier: a device's clock may be years behind. */
+int64_t lk_agent_renew_at(const struct lk_agent *a, int64_t since_ms);

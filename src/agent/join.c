@@ -281,6 +281,18 @@ lk_agent_join(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_er
 
 /* --- renewal -------------------------------------------------------------------------------------- */
 
+int64_t
+lk_agent_renew_at(const struct lk_agent *a, int64_t since_ms)
+{
+	const struct lk_cert *ldevid = a->onboarded.ldevid.v[0];
+	int64_t from = lk_cert_not_before(ldevid);
+	int64_t after = (lk_cert_not_after(ldevid) - from) / 3 * 2;
+	int64_t by_clock_ms = lk_agent_ms(a) + (from + after - lk_now(a->clock)) * 1000;
+	int64_t counted_ms = since_ms + after * 1000;
+
+	return by_clock_ms < counted_ms ? by_clock_ms : counted_ms;
+}
+
 static struct lk_result
 ask_again(struct lk_agent *a, const struct lk_key *key, struct lk_certs *ret, struct lk_err *e)
 {

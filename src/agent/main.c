@@ -89,34 +89,28 @@ open_key_socket(struct lk_agent *a, struct lk_err *e)
 	return lk_key_socket_new(path, a->onboarded.key, &a->key_socket, e);
 }
 
-static int64_t
-renew_at(const struct lk_agent *a)
-{
-	int64_t from = lk_cert_not_before(a->onboarded.ldevid.v[0]);
-	int64_t life = lk_cert_not_after(a->onboarded.ldevid.v[0]) - from;
-
-	return from + life / 3 * 2;
-}
-
-/* Stays for signatures, renews when two thirds of the LDevID's life are over, daily until it
- * works. Success is that it was told to end; without its supplicant it would lose the port unseen. */
+/* Stays for signatures, renews the LDevID when it is time to, daily until it works. Success is that it
+ * was told to end; without its supplicant it would lose the port unseen. */
 static struct lk_result
 stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e)
 {
-	int64_t again_ms = 0;
+	int64_t since_ms = lk_agent_ms(a), again_ms = 0;
 
 	for (;;) {
-		int64_t left = (renew_at(a) - lk_now(a->clock)) * 1000;
-		int64_t at = lk_agent_ms(a) + (left > 0 ? left : 0);
+		int64_t due_ms = lk_agent_renew_at(a, since_ms), day_ms = lk_agent_ms(a) + DAY_MS;
+		int64_t at_ms = due_ms > again_ms ? due_ms : again_ms;
 
-		if (!lk_agent_wait(a, NULL, 0, at > again_ms ? at : again_ms))
+		/* A day at most: the clock may be set meanwhile. */
+		if (!lk_agent_wait(a, NULL, 0, at_ms < day_ms ? at_ms : day_ms))
 			return LK_OK;
 		LK_REQUIRE(!lk_supplicant_ended(supplicant), e, LK_R_AGENT_SUPPLICANT, "%s ended",
 			a->set.supplicant);
-		if (left > 0 || lk_agent_ms(a) < again_ms)
+		if (lk_agent_ms(a) < at_ms)
 			continue;
 		again_ms = lk_agent_ms(a) + DAY_MS;
-		if (!lk_agent_renew(a, e).ok)
+		if (lk_agent_renew(a, e).ok)
+			since_ms = lk_agent_ms(a);
+		else
 			lk_agent_tell(a, "renew", "", "failed", e);
 	}
 }

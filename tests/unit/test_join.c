@@ -323,6 +323,29 @@ test_renewals_that_are_refused(void **state)
 }
 
 static void
+test_when_to_renew(void **state)
+{
+	LK_CLEANUP(agent_done) struct lk_agent a;
+	struct lk_clock_fixed clock;
+	int64_t from, after;
+
+	(void)state;
+	onboarded(&a, NULL, false);
+	from = lk_cert_not_before(a.onboarded.ldevid.v[0]);
+	after = (lk_cert_not_after(a.onboarded.ldevid.v[0]) - from) / 3 * 2;
+	lk_clock_fixed_init(&clock, from + 100);
+	a.clock = &clock.clock;
+	clock.ms = 7000;
+	assert_int_equal(lk_agent_renew_at(&a, 7000), 7000 + (after - 100) * 1000);
+	/* it was off for years: at once */
+	lk_clock_fixed_init(&clock, from + 10 * after);
+	assert_true(lk_agent_renew_at(&a, 7000) < 7000);
+	/* its clock begins in 1970 at each start: it counts */
+	lk_clock_fixed_init(&clock, 100);
+	assert_int_equal(lk_agent_renew_at(&a, 7000), 7000 + after * 1000);
+}
+
+static void
 test_no_place_to_renew_at(void **state)
 {
 	LK_CLEANUP(agent_done) struct lk_agent a;
@@ -379,6 +402,7 @@ main(void)
 		cmocka_unit_test(test_it_visits_its_applications),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_renewals_that_are_refused),
+		cmocka_unit_test(test_when_to_renew),
 		cmocka_unit_test(test_no_place_to_renew_at),
 	};
 
