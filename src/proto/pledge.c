@@ -183,6 +183,7 @@ static struct lk_result
 request_voucher(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 {
 	struct lk_voucher_request_leaves leaf = { 0 };
+	char serial[LK_CERT_NAME_MAX];
 	struct lk_slice server;
 
 	(void)r;
@@ -193,13 +194,9 @@ request_voucher(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 	/*= RFC8995 5.2: assertion is proximity, proximity-registrar-cert the end-entity of this connection =*/
 	leaf.assertion = LK_ASSERTION_PROXIMITY;
 	memcpy(leaf.nonce, p->nonce, sizeof p->nonce);
-	{
-		char serial[LK_CERT_NAME_MAX];
-
-		lk_cert_subject(p->set.idevid->v[0], "2.5.4.5", serial);
-		LK_TRY(lk_slice_to_str(lk_slice_str(serial), "serial number", leaf.serial_number,
-			sizeof leaf.serial_number, e));
-	}
+	lk_cert_subject(p->set.idevid->v[0], LK_OID_SERIAL_NUMBER, serial);
+	LK_TRY(lk_slice_to_str(lk_slice_str(serial), "serial number", leaf.serial_number,
+		sizeof leaf.serial_number, e));
 	server = lk_cert_der(p->registrar.v[0]);
 	leaf.proximity_registrar_cert =
 		(struct lk_buf){ (uint8_t *)(uintptr_t)server.p, server.n, 0, server.n };
@@ -328,7 +325,7 @@ make_csr(struct lk_pledge *p, struct lk_err *e)
 	struct lk_csr_spec spec = { .serial_number = serial, .attrs = p->has_attrs ? &p->attrs : NULL,
 		.binding = lk_slice(p->binding, p->binding_n) };
 
-	lk_cert_subject(p->set.idevid->v[0], "2.5.4.5", serial);
+	lk_cert_subject(p->set.idevid->v[0], LK_OID_SERIAL_NUMBER, serial);
 	LK_TRY(p->set.new_key(p->set.ctx, &p->key, e));
 	LK_TRY(lk_csr_build(&spec, p->key, &der, e));
 	return lk_base64_encode(lk_buf_slice(&der), &p->csr, e);
@@ -382,8 +379,8 @@ accept_information(struct lk_pledge *p, const struct response *r, struct lk_err 
 		.device = device, .serial_number = serial };
 	struct lk_verified_onboarding verified;
 
-	lk_cert_subject(p->set.idevid->v[0], "2.5.4.5", serial);
-	lk_cert_subject(p->ldevid, "2.5.4.3", device);
+	lk_cert_subject(p->set.idevid->v[0], LK_OID_SERIAL_NUMBER, serial);
+	lk_cert_subject(p->ldevid, LK_OID_COMMON_NAME, device);
 	LK_TRY(check_type(r, LK_TYPE_CMS, e));
 	LK_TRY(lk_buf_append(&p->information_der, r->body, e));
 	LK_TRY(lk_onboarding_parse(r->body, &p->information, e));

@@ -84,7 +84,7 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 	LK_TRY(lk_cert_parse(lk_buf_slice(&b.idevid), &idevid, e));
 	LK_TRY(lk_cert_check_profile(idevid, LK_PROFILE_IDEVID, e));
 	LK_TRY(lk_chain_verify(masa_of(t)->manufacturer, idevid, NULL, LK_TIMES_CHECK, lk_turn_now(t), e));
-	lk_cert_subject(idevid, "2.5.4.5", serial);
+	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
 	LK_TRY(lk_slice_to_str(lk_slice_str(serial), "serial number", d.serial, sizeof d.serial, e));
 	lk_hex(lk_cert_aki(idevid), d.idevid_issuer);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_MASA_DEVICE_BY_SERIAL, &d.record, &found, e));

@@ -16,7 +16,7 @@ serial_of(const struct lk_cert *idevid, char dst[static LK_SERIAL_MAX], struct l
 {
 	char serial[LK_CERT_NAME_MAX];
 
-	lk_cert_subject(idevid, "2.5.4.5", serial);
+	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
 	/*= RFC8995 2.3.1: the device's serial number is the X520SerialNumber of the IDevID's subject =*/
 	LK_REQUIRE(serial[0], e, LK_R_IDEVID_SERIAL, "the subject has no serialNumber");
 	return lk_slice_to_str(lk_slice_str(serial), "serialNumber", dst, LK_SERIAL_MAX, e);
