@@ -84,23 +84,6 @@ read_uri(const char *dir, const char *name, char *dst, size_t cap, struct lk_err
 
 /* --- the LDevID's key ------------------------------------------------------------------------- */
 
-/* "file:ldevid.key" lies in the folder its line stands in. */
-static struct lk_result
-key_in(const char *dir, const char *line, char *dst, size_t cap, struct lk_err *e)
-{
-	enum lk_key_place place;
-	const char *colon = strchr(line, ':');
-	int n;
-
-	LK_TRY(lk_key_place_of(line, &place, e));
-	if (place == LK_KEY_IN_PKCS11 || colon[1] == '/')
-		n = snprintf(dst, cap, "%s", line);
-	else
-		n = snprintf(dst, cap, "%s:%s/%s", lk_key_place_name(place), dir, colon + 1);
-	LK_REQUIRE(n > 0 && (size_t)n < cap, e, LK_R_KEY_URI, "the path of the key is too long");
-	return LK_OK;
-}
-
 /* The line for a new key. In a token it is an object of its own beside the IDevID's: the URI of
  * the IDevID's with another object, and without its id. */
 static struct lk_result
@@ -139,7 +122,7 @@ destroy_key(const char *dir, struct lk_err *e)
 	if (!read_uri(dir, "key", line, sizeof line, &missing).ok)
 		return missing.reason == LK_R_FILE_MISSING ? LK_OK
 			: lk_fail(e, missing.reason, "%s", missing.msg);
-	LK_TRY(key_in(dir, line, uri, sizeof uri, e));
+	LK_TRY(lk_key_uri_in(dir, line, uri, sizeof uri, e));
 	return lk_key_destroy(uri, e);
 }
 
@@ -190,7 +173,7 @@ lk_credentials_new_key(void *ctx, struct lk_key **ret, struct lk_err *e)
 	/* Named before it is made: a key in a token must be found again to be destroyed. */
 	LK_TRY(name_key(c, &line, e));
 	LK_TRY(write_file(dir, "key", lk_buf_slice(&line), e));
-	LK_TRY(key_in(dir, lk_buf_str(&line), uri, sizeof uri, e));
+	LK_TRY(lk_key_uri_in(dir, lk_buf_str(&line), uri, sizeof uri, e));
 	/*= RFC8995 5.9.3: the LDevID has a key of its own, made by the pledge =*/
 	return lk_key_generate(uri, LK_KEY_P256, ret, e);
 }
@@ -314,7 +297,7 @@ read_bootstrap(struct lk_credentials *c, struct lk_err *e)
 	LK_TRY(lk_anchors_new(&anchors, &c->manufacturer, e));
 	if (!read_uri(dir, "idevid.uri", line, sizeof line, &missing).ok)
 		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
-	LK_TRY(key_in(dir, line, c->idevid_uri, sizeof c->idevid_uri, e));
+	LK_TRY(lk_key_uri_in(dir, line, c->idevid_uri, sizeof c->idevid_uri, e));
 	LK_TRY(lk_key_load(c->idevid_uri, &c->idevid_key, e));
 	LK_REQUIRE(lk_slice_eq(lk_key_spki(c->idevid_key), lk_cert_spki(c->idevid.v[0])), e,
 		LK_R_KEY_MISMATCH, "the key is not that of idevid.pem's first certificate");
@@ -372,7 +355,7 @@ read_onboarded(
 	LK_TRY(lk_onboarding_parse(lk_buf_slice(&o->information), &o->onboarding, e));
 	LK_TRY(check_information(o->onboarding, o->domain, c->idevid.v[0], o->ldevid.v[0], e));
 	LK_TRY(read_uri(dir, "key", line, sizeof line, e));
-	LK_TRY(key_in(dir, line, o->key_uri, sizeof o->key_uri, e));
+	LK_TRY(lk_key_uri_in(dir, line, o->key_uri, sizeof o->key_uri, e));
 	LK_TRY(lk_key_load(o->key_uri, &o->key, e));
 	LK_REQUIRE(lk_slice_eq(lk_key_spki(o->key), lk_cert_spki(o->ldevid.v[0])), e,
 		LK_R_KEY_MISMATCH, "the key is not that of ldevid.pem");

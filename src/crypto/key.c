@@ -6,6 +6,7 @@
 #include "crypto/key.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "crypto/key_place.h"
@@ -123,6 +124,23 @@ lk_key_place_of(const char *uri, enum lk_key_place *ret, struct lk_err *e)
 	const char *where;
 
 	return split(uri, ret, &where, e);
+}
+
+struct lk_result
+lk_key_uri_in(const char *dir, const char *uri, char *dst, size_t cap, struct lk_err *e)
+{
+	enum lk_key_place place;
+	const char *where;
+	int n;
+
+	LK_TRY(split(uri, &place, &where, e));
+	if (place == LK_KEY_IN_PKCS11 || where[0] == '/')
+		n = snprintf(dst, cap, "%s", uri);
+	else
+		n = snprintf(dst, cap, "%s:%s/%s", lk_key_place_name(place), dir, where);
+	LK_REQUIRE(n > 0 && (size_t)n < cap, e, LK_R_KEY_URI, "the key's URI %s in %s is too long", uri,
+		dir);
+	return LK_OK;
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

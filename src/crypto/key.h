@@ -45,6 +45,10 @@ const char *lk_key_place_name(enum lk_key_place place); /* "file" */
 /* Which kind of place a URI names, without opening it. LK_R_KEY_URI when none. */
 LK_RESULT lk_key_place_of(const char *uri, enum lk_key_place *ret, struct lk_err *e);
 
+/* A URI as it stands in a file of folder dir: a relative path of file: or tpm2: begins there.
+ * LK_R_KEY_URI. */
+LK_RESULT lk_key_uri_in(const char *dir, const char *uri, char *dst, size_t cap, struct lk_err *e);
+
 /* Makes a key at a place that has none yet (else LK_R_FILE_EXISTS or LK_R_KEY_EXISTS). Durable on
  * return. Caller frees. */
 LK_RESULT lk_key_generate(

@@ -237,7 +237,7 @@ lk_birth_do(const struct lk_nursery *n, const struct lk_birth *b, int64_t now,
 	enum lk_birth_outcome how;
 
 	LK_TRY(lk_path_join(b->out, "bootstrap", folder, sizeof folder, e));
-	LK_TRY(lk_factory_key_uri(folder, b->key, uri, e));
+	LK_TRY(lk_key_uri_in(folder, b->key, uri, sizeof uri, e));
 	LK_TRY(look_back(n->journal, b, &how, e));
 	if (how == LK_BIRTH_DONE)
 		LK_TRY(begin(n, b, folder, uri, now, e));

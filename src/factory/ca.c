@@ -104,7 +104,7 @@ make(const struct lk_factory_plan *plan, const char *masa_dir, const struct iden
 		.organization = plan->manufacturer, .common_name = cn };
 
 	LK_TRY(key_uri(plan, id, uri, e));
-	LK_TRY(lk_factory_key_uri(dir, uri, full, e));
+	LK_TRY(lk_key_uri_in(dir, uri, full, sizeof full, e));
 	snprintf(cn, sizeof cn, "%s %s", plan->manufacturer, id->what);
 	snprintf(host, sizeof host, "%.*s", (int)strcspn(plan->masa_url, ":"), plan->masa_url);
 	if (id->profile == LK_PROFILE_MASA_SERVER)

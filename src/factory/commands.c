@@ -53,7 +53,7 @@ lk_workshop_key(
 {
 	char full[LK_KEY_URI_MAX];
 
-	LK_TRY(lk_factory_key_uri(w->factory.dir, uri, full, e));
+	LK_TRY(lk_key_uri_in(w->factory.dir, uri, full, sizeof full, e));
 	return lk_key_load(full, ret, e);
 }
 

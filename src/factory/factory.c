@@ -40,25 +40,6 @@ lk_factory_certs(const char *dir, const char *name, struct lk_certs *ret, struct
 	return (struct lk_result){ false };
 }
 
-struct lk_result
-lk_factory_key_uri(
-	const char *dir, const char *uri, char dst[static LK_KEY_URI_MAX], struct lk_err *e)
-{
-	enum lk_key_place place;
-	const char *where = strchr(uri, ':');
-	int n;
-
-	LK_TRY(lk_key_place_of(uri, &place, e));
-	if (place == LK_KEY_IN_PKCS11 || where[1] == '/')
-		n = snprintf(dst, LK_KEY_URI_MAX, "%s", uri);
-	else
-		n = snprintf(dst, LK_KEY_URI_MAX, "%.*s%s/%s", (int)(where + 1 - uri), uri, dir,
-			where + 1);
-	LK_REQUIRE(n > 0 && n < LK_KEY_URI_MAX, e, LK_R_KEY_URI,
-		"the key's URI %s has more than %d characters", uri, LK_KEY_URI_MAX - 1);
-	return LK_OK;
-}
-
 static struct lk_result
 read_leaves(const char *dir, struct lk_factory_leaves *ret, struct lk_err *e)
 {

@@ -44,10 +44,6 @@ void lk_factory_done(struct lk_factory *f); /* cleanup function, too */
 LK_RESULT lk_factory_certs(
 	const char *dir, const char *name, struct lk_certs *ret, struct lk_err *e);
 
-/* A key's URI for lk_key_load(): a relative path of file: and tpm2: begins at dir. */
-LK_RESULT lk_factory_key_uri(
-	const char *dir, const char *uri, char dst[static LK_KEY_URI_MAX], struct lk_err *e);
-
 /* What `ca init` is told. Everything is borrowed. */
 struct lk_factory_plan {
 	const char *dir;

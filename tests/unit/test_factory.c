@@ -53,7 +53,7 @@ open_shop(struct shop *s)
 
 	assert_true(lk_factory_open(s->dir, &s->factory, &e).ok);
 	assert_true(lk_journal_open(s->factory.dir, &s->journal, &e).ok);
-	assert_true(lk_factory_key_uri(s->factory.dir, s->factory.leaf.root_key, uri, &e).ok);
+	assert_true(lk_key_uri_in(s->factory.dir, s->factory.leaf.root_key, uri, sizeof uri, &e).ok);
 	assert_true(lk_key_load(uri, &s->root_key, &e).ok);
 }
 

@@ -171,6 +171,27 @@ remove_dir(void **state)
 	return rmdir(*state);
 }
 
+static void
+test_uris_in_a_folder(void **state)
+{
+	static const struct {
+		const char *uri, *want;
+	} rows[] = { { "file:a.key", "file:/d/a.key" }, { "file:/x/a.key", "file:/x/a.key" },
+		{ "tpm2:a.key", "tpm2:/d/a.key" }, { "pkcs11:object=a", "pkcs11:object=a" } };
+	char uri[16] = "untouched";
+	struct lk_err e;
+	size_t i;
+
+	(void)state;
+	assert_refused(lk_key_uri_in("/d", "a.key", uri, sizeof uri, &e), e, LK_R_KEY_URI);
+	assert_string_equal(uri, "untouched");
+	for (i = 0; i < LK_ARRAY_LEN(rows); i++) {
+		assert_true(lk_key_uri_in("/d", rows[i].uri, uri, sizeof uri, &e).ok);
+		assert_string_equal(uri, rows[i].want);
+	}
+	assert_refused(lk_key_uri_in("/folder", "file:long.key", uri, sizeof uri, &e), e, LK_R_KEY_URI);
+}
+
 int
 main(void)
 {
@@ -180,6 +201,7 @@ main(void)
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_file_refused),
 		cmocka_unit_test(test_sign_appends),
+		cmocka_unit_test(test_uris_in_a_folder),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
