@@ -114,13 +114,15 @@ check_signature(const struct lk_voucher *v, const struct lk_anchors *manufacture
 	enum lk_chain_times times, int64_t now, struct lk_err *e)
 {
 	const struct lk_cert *signer = lk_cms_signer(v->cms);
-	char masa_url[LK_CERT_NAME_MAX];
+	char masa_url[LK_CERT_NAME_MAX], serial[LK_CERT_NAME_MAX];
 
 	LK_REQUIRE(signer, e, LK_R_VOUCHER_SIGNER, "the signer's certificate is not enclosed");
-	/* MASAs and devices often have one CA. What names a MASA is a device, and would otherwise
-	 * speak for all its siblings. */
+	/* MASAs and devices often have one CA. What has a serial number (RFC 8995 2.3.1) or names
+	 * a MASA is a device, and would otherwise speak for all its siblings. */
+	lk_cert_subject(signer, LK_OID_SERIAL_NUMBER, serial);
 	LK_TRY(lk_cert_url(signer, LK_OID_PE_MASA_URL, masa_url, e));
-	LK_REQUIRE(!masa_url[0], e, LK_R_VOUCHER_SIGNER, "a device's own certificate signed it");
+	LK_REQUIRE(!serial[0] && !masa_url[0], e, LK_R_VOUCHER_SIGNER,
+		"a device's own certificate signed it");
 	LK_TRY(lk_cms_verify(v->cms, signer, e));
 	if (!lk_chain_verify(manufacturer, signer, lk_cms_certs(v->cms), times, now, e).ok)
 		return lk_fail_as(

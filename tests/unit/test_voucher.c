@@ -276,14 +276,20 @@ test_good(void **state)
 static void
 test_signer(void **state)
 {
+	const struct pki_spec plain = { .cn = "Device", .serial_number = PKI_SERIAL },
+			      naming = { .cn = "Device", .masa_url = "masa.vendor.example" };
+	LK_CLEANUP(pki_id_done) struct pki_id plain_device, naming_device;
 	struct lk_voucher_want want = wanted();
-	const struct pki_id *wrong[] = { &cast.stranger, &cast.registrar, &cast.device };
+	const struct pki_id *wrong[] = { &cast.stranger, &cast.registrar, &cast.device,
+		&plain_device, &naming_device };
 	LK_CLEANUP(lk_freep) char *text = pki_voucher_text(&cast, NULL, NULL);
 	struct lk_voucher *v = NULL;
 	struct lk_err e;
 	size_t i;
 
 	(void)state;
+	pki_issue(&cast.vendor, &plain, &plain_device);
+	pki_issue(&cast.vendor, &naming, &naming_device);
 	/*= RFC8995 5.6.1: the voucher is signed by the manufacturer's MASA =*/
 	for (i = 0; i < LK_ARRAY_LEN(wrong); i++) {
 		v = voucher_signed_by(wrong[i], NULL, NULL);
