@@ -92,7 +92,7 @@ new_ssl(struct lk_channel *c, struct lk_err *e)
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, c);
 	/* An IDevID is shown over TLS 1.3 only, where no onlooker sees it. */
-	LK_TRY(lk_policy_apply_tls(lk_policy_default(), ctx,
+	LK_TRY(lk_policy_apply_tls(lk_policy_chosen(), ctx,
 		c->set.allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION, e));
 	LK_TRY(show_own(&c->set, ctx, e));
 	c->ssl = SSL_new(ctx);

@@ -5,9 +5,10 @@
  */
 #include "crypto/policy.h"
 
+#include <assert.h>
+
 #include "crypto/ossl.h"
 
-/*= SEC-12: cryptography is configured by the choice of a policy =*/
 static const struct lk_policy policies[] = {
 	{
 		.name = "nist",
@@ -40,23 +41,21 @@ static const struct lk_policy policies[] = {
 	},
 };
 
-const struct lk_policy *
-lk_policy_default(void)
+const char *const lk_policy_names[LK_ARRAY_LEN(policies) + 1] = { "nist", "modern" };
+
+static const struct lk_policy *chosen = &policies[0];
+
+void
+lk_policy_choose(unsigned which)
 {
-	return &policies[0];
+	assert(which < LK_ARRAY_LEN(policies));
+	chosen = &policies[which];
 }
 
-struct lk_result
-lk_policy_by_name(const char *name, const struct lk_policy **ret, struct lk_err *e)
+const struct lk_policy *
+lk_policy_chosen(void)
 {
-	size_t i;
-
-	for (i = 0; i < LK_ARRAY_LEN(policies); i++)
-		if (strcmp(policies[i].name, name) == 0) {
-			*ret = &policies[i];
-			return LK_OK;
-		}
-	return lk_fail(e, LK_R_USAGE, "there is no crypto policy '%s', only nist and modern", name);
+	return chosen;
 }
 
 struct lk_result
@@ -144,34 +143,4 @@ lk_policy_check_path(const struct lk_policy *p, const STACK_OF(X509) *path, stru
 		return LK_OK;
 	lk_err_prefix(e, "certificate %d of the path", good ? anchor + 1 : i);
 	return (struct lk_result){ false };
-}
-
-static struct lk_result
-print_list(const char *title, const char *list, struct lk_buf *out, struct lk_err *e)
-{
-	size_t n;
-
-	LK_TRY(lk_buf_printf(out, e, "  %-23s", title));
-	for (; *list; list += n + (list[n] == ':')) {
-		n = strcspn(list, ":");
-		LK_TRY(lk_buf_printf(out, e, " %.*s", (int)n, list));
-	}
-	return lk_buf_append_str(out, "\n", e);
-}
-
-struct lk_result
-lk_policy_print(const struct lk_policy *p, struct lk_buf *out, struct lk_err *e)
-{
-	const struct lk_policy_key *k;
-
-	LK_TRY(lk_buf_printf(out, e, "policy %s\n", p->name));
-	LK_TRY(print_list("TLS key agreement", p->groups, out, e));
-	LK_TRY(print_list("TLS 1.3 suites", p->suites_tls13, out, e));
-	LK_TRY(print_list("TLS 1.2 suites", p->suites_tls12, out, e));
-	LK_TRY(print_list("TLS signatures", p->sigalgs, out, e));
-	LK_TRY(lk_buf_printf(out, e, "  %-23s", "public keys, at least"));
-	for (k = p->keys; k->name; k++)
-		LK_TRY(lk_buf_printf(out, e, " %s", k->name));
-	LK_TRY(lk_buf_append_str(out, "\n", e));
-	return print_list("certificate digests", p->digests, out, e);
 }

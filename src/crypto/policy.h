@@ -33,9 +33,11 @@ struct lk_policy {
 	const char *digests; /* of certificate signatures; Ed25519 brings its own */
 };
 
-const struct lk_policy *lk_policy_default(void); /* "nist" */
-/* "nist" or "modern"; LK_R_USAGE for others. Static, never freed. */
-LK_RESULT lk_policy_by_name(const char *name, const struct lk_policy **ret, struct lk_err *e);
+extern const char *const lk_policy_names[]; /* NULL ends the list; the first is the default */
+
+/* The policy of this process. Chosen by its place in the names, at the start; never changed. */
+void lk_policy_choose(unsigned which);
+const struct lk_policy *lk_policy_chosen(void);
 
 /* Restricts a context to the policy and to TLS versions from min_version (TLS1_2_VERSION or
  * TLS1_3_VERSION) to 1.3. */
@@ -51,6 +53,3 @@ LK_RESULT lk_policy_check_key(
 LK_RESULT lk_policy_check_cert(const struct lk_policy *p, struct x509_st *cert, struct lk_err *e);
 LK_RESULT lk_policy_check_path(
 	const struct lk_policy *p, const struct stack_st_X509 *path, struct lk_err *e);
-
-/* For people; appends to out. */
-LK_RESULT lk_policy_print(const struct lk_policy *p, struct lk_buf *out, struct lk_err *e);

@@ -648,7 +648,7 @@ lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	/*= SEC-12: every certificate of a path is within the crypto policy =*/
 	if (X509_verify_cert(ctx) == 1)
 		return lk_policy_check_path(
-			lk_policy_default(), X509_STORE_CTX_get0_chain(ctx), e);
+			lk_policy_chosen(), X509_STORE_CTX_get0_chain(ctx), e);
 	err = X509_STORE_CTX_get_error(ctx);
 	lk_cert_subject_text(leaf, subject, sizeof subject);
 	ERR_clear_error();

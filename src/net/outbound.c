@@ -551,7 +551,7 @@ lk_outbound_new(struct lk_loop *loop, const struct lk_outbound_settings *setting
 
 	LK_REQUIRE(o, e, LK_R_NOMEM, "no memory for an outbound client");
 	o->loop = loop;
-	o->policy = settings->policy ? settings->policy : lk_policy_default();
+	o->policy = settings->policy ? settings->policy : lk_policy_chosen();
 	if (settings->egress)
 		o->egress = *settings->egress;
 	LK_TRY(lk_timer_new(loop, on_timer, o, &o->timer, e));

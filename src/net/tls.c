@@ -80,7 +80,7 @@ lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err 
 	SSL_CTX_set_verify(ctx, verify[s->client_cert], NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, leave_unjudged, NULL);
 	LK_TRY(use_resumption(ctx, s->resumption, e));
-	LK_TRY(lk_policy_apply_tls(s->policy ? s->policy : lk_policy_default(), ctx,
+	LK_TRY(lk_policy_apply_tls(s->policy ? s->policy : lk_policy_chosen(), ctx,
 		s->allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION, e));
 	LK_TRY(use_identity(ctx, s->chain, s->key, e));
 	*ret = LK_TAKE(ctx);

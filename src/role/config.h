@@ -29,6 +29,7 @@
 #include <limits.h>
 
 #include "base/slice.h"
+#include "crypto/policy.h"
 
 #define LK_CONFIG_TEXT_MAX  512  /* of most texts, with the NUL */
 #define LK_CONFIG_VALUE_MAX 4096 /* of any value, with the NUL */
@@ -92,6 +93,7 @@ struct lk_config_common {
 	unsigned log_format; /* enum lk_log_format */
 	uint32_t uid_base;   /* 0: none */
 	bool cage_explain;
+	unsigned crypto_policy; /* place in lk_policy_names */
 };
 
 extern const char *const lk_config_log_levels[], *const lk_config_log_formats[];
@@ -115,7 +117,10 @@ extern const char *const lk_config_log_levels[], *const lk_config_log_formats[];
 			"no",                                                                    \
 			"A role that makes a forbidden system call ends with its name in the "   \
 			"log. For "                                                              \
-			"finding a fault; otherwise the kernel ends it at once, without words.")
+			"finding a fault; otherwise the kernel ends it at once, without words."), \
+		LK_CONFIG_CHOICE(struct lk_config_common, crypto_policy, "crypto", "policy",     \
+			"nist", lk_policy_names,                                                 \
+			"Which algorithms are used and taken; latchkey crypto show prints them.")
 
 struct lk_config_spec {
 	const char *program;

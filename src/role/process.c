@@ -329,6 +329,8 @@ configure(struct lk_process *p, struct lk_slice packed, struct lk_err *e)
 	common = p->config;
 	lk_log_setup(lk_role_name(p->role), (enum lk_log_level)common->log_level,
 		(enum lk_log_format)common->log_format, &lk_clock_system);
+	/*= SEC-12: cryptography is configured by the choice of a policy =*/
+	lk_policy_choose(common->crypto_policy);
 	return lk_path_join(
 		common->state_dir, lk_role_name(p->role), p->state_dir, sizeof p->state_dir, e);
 }

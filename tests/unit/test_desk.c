@@ -665,7 +665,7 @@ test_cas(void **state)
 static void
 test_crypto(void **state)
 {
-	const struct lk_policy *p = lk_policy_default();
+	const struct lk_policy *p = lk_policy_chosen();
 	const json_t *keys;
 	size_t n = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Crypto policies: what they print, what negotiates under them, what they refuse.
+ * Crypto policies: what they are, what negotiates under them, what they refuse.
  */
 #include <openssl/err.h>
 #include <stdio.h>
@@ -12,59 +12,58 @@
 static const struct lk_policy *
 policy(const char *name)
 {
-	const struct lk_policy *p = NULL;
-	struct lk_err e = { 0 };
+	unsigned which = 0;
 
-	assert_true(lk_policy_by_name(name, &p, &e).ok);
-	return p;
+	while (strcmp(lk_policy_names[which], name) != 0)
+		which++;
+	lk_policy_choose(which);
+	return lk_policy_chosen();
 }
 
 static void
-test_by_name(void **state)
+test_names(void **state)
 {
-	const struct lk_policy *p = NULL;
-	struct lk_err e = { 0 };
+	unsigned i;
 
 	(void)state;
-	assert_string_equal(lk_policy_default()->name, "nist");
-	assert_string_equal(policy("modern")->name, "modern");
-	assert_refused(lk_policy_by_name("legacy", &p, &e), e, LK_R_USAGE);
-	assert_null(p);
+	assert_string_equal(lk_policy_chosen()->name, "nist");
+	for (i = 0; lk_policy_names[i]; i++)
+		assert_string_equal(policy(lk_policy_names[i])->name, lk_policy_names[i]);
+	assert_int_equal(i, 2);
 }
 
 /* A change of a policy shows here first. */
 static void
-test_print(void **state)
+test_policies(void **state)
 {
-	static const char nist[] =
-		"policy nist\n"
-		"  TLS key agreement       P-256 P-384\n"
-		"  TLS 1.3 suites          TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384\n"
-		"  TLS 1.2 suites          ECDHE-ECDSA-AES128-GCM-SHA256 "
-		"ECDHE-ECDSA-AES256-GCM-SHA384\n"
-		"  TLS signatures          ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384\n"
-		"  public keys, at least   P-256 P-384 RSA-2048\n"
-		"  certificate digests     SHA256 SHA384 SHA512\n";
-	static const char modern[] =
-		"policy modern\n"
-		"  TLS key agreement       X25519 P-256 P-384\n"
-		"  TLS 1.3 suites          TLS_CHACHA20_POLY1305_SHA256 TLS_AES_128_GCM_SHA256 "
-		"TLS_AES_256_GCM_SHA384\n"
-		"  TLS 1.2 suites          ECDHE-ECDSA-CHACHA20-POLY1305 "
-		"ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384\n"
-		"  TLS signatures          ed25519 ecdsa_secp256r1_sha256 "
-		"ecdsa_secp384r1_sha384\n"
-		"  public keys, at least   Ed25519 P-256 P-384 RSA-3072\n"
-		"  certificate digests     SHA256 SHA384 SHA512\n";
-	LK_CLEANUP(lk_buf_done) struct lk_buf out = LK_BUF_INIT(4096);
-	struct lk_err e = { 0 };
+	static const struct lk_policy want[] = {
+		{ "nist", "P-256:P-384", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+			"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384",
+			"ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384",
+			{ { "P-256" }, { "P-384" }, { "RSA-2048" } }, "SHA256:SHA384:SHA512" },
+		{ "modern", "X25519:P-256:P-384",
+			"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+			"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:"
+			"ECDHE-ECDSA-AES256-GCM-SHA384",
+			"ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384",
+			{ { "Ed25519" }, { "P-256" }, { "P-384" }, { "RSA-3072" } },
+			"SHA256:SHA384:SHA512" },
+	};
+	size_t i, k;
 
 	(void)state;
-	assert_true(lk_policy_print(policy("nist"), &out, &e).ok);
-	assert_string_equal(lk_buf_str(&out), nist);
-	lk_buf_clear(&out);
-	assert_true(lk_policy_print(policy("modern"), &out, &e).ok);
-	assert_string_equal(lk_buf_str(&out), modern);
+	for (i = 0; i < LK_ARRAY_LEN(want); i++) {
+		const struct lk_policy *p = policy(want[i].name);
+
+		assert_string_equal(p->groups, want[i].groups);
+		assert_string_equal(p->suites_tls13, want[i].suites_tls13);
+		assert_string_equal(p->suites_tls12, want[i].suites_tls12);
+		assert_string_equal(p->sigalgs, want[i].sigalgs);
+		assert_string_equal(p->digests, want[i].digests);
+		for (k = 0; want[i].keys[k].name; k++)
+			assert_string_equal(p->keys[k].name, want[i].keys[k].name);
+		assert_null(p->keys[k].name);
+	}
 }
 
 static void
@@ -100,7 +99,6 @@ test_keys(void **state)
 		    : keys[i].bits ? EVP_RSA_gen(keys[i].bits)
 				   : EVP_PKEY_Q_keygen(NULL, NULL, keys[i].algorithm);
 		assert_non_null(k);
-		/*= SEC-12: cryptography is configured by the choice of a policy =*/
 		assert_int_equal(lk_policy_check_key(policy("nist"), k, &e).ok, keys[i].nist);
 		if (!keys[i].nist)
 			assert_int_equal(e.reason, LK_R_CRYPTO_POLICY);
@@ -284,8 +282,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_by_name),
-		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_certs),
 		cmocka_unit_test(test_tls),

@@ -37,7 +37,19 @@ on_fetch(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_m
 static const struct lk_message_route routes[] = {
 	{ LK_BODY_fetch, LK_ROLE_KEEPER, on_fetch },
 };
-static const struct lk_role_work work = { .routes = routes, .n_routes = LK_ARRAY_LEN(routes) };
+
+/*= SEC-12: cryptography is configured by the choice of a policy =*/
+static struct lk_result
+open_under_policy(struct lk_process *p, struct lk_err *e)
+{
+	(void)p;
+	LK_REQUIRE(strcmp(lk_policy_chosen()->name, "modern") == 0, e, LK_R_BUG, "another policy");
+	return LK_OK;
+}
+
+static const struct lk_role_work work = {
+	.routes = routes, .n_routes = LK_ARRAY_LEN(routes), .open = open_under_policy
+};
 
 static const struct lk_role_work deaf = { .routes = NULL };
 
@@ -107,6 +119,7 @@ start_role(const struct lk_role_work *w)
 	link_keeper(&r);
 	assert_true(lk_config_defaults(&spec, &config, NULL).ok);
 	config.common.log_level = LK_LOG_ERROR;
+	config.common.crypto_policy = 1; /* modern */
 	assert_true(lk_config_pack(&spec, &config, &packed, NULL).ok);
 	body.config = lk_buf_slice(&packed);
 	order(&r, LK_BODY_start, &body, -1);

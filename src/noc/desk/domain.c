@@ -126,7 +126,7 @@ struct lk_result
 lk_domain_crypto(const struct lk_noc_config *c, const struct lk_est_labels *labels, json_t **ret,
 	struct lk_err *e)
 {
-	const struct lk_policy *p = lk_policy_default();
+	const struct lk_policy *p = lk_policy_chosen();
 	json_auto_t *obj = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:[],s:o}", "schema", 1, "policy",
 		p->name, "tls", tls_text(c, labels), "groups", p->groups,
 		"suites_tls13", p->suites_tls13, "suites_tls12", p->suites_tls12, "signatures",
