@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the files of `latchkey init`: what the operator asked for, the keys and
- * certificates that come of it, and the record of what was begun.
+ * Between the files of `latchkey init`: what the operator asked for, and the keys and
+ * certificates that come of it.
  */
 #pragma once
 
 #include <limits.h>
 
 #include "cli/cli.h"
+#include "cli/init_journal.h"
 #include "crypto/x509.h"
 
 #define LK_INIT_PORTS_MAX 256 /* of the longest names: what [enforcement] ports takes */
@@ -28,23 +29,6 @@ struct lk_init_options {
 	size_t n_ports;
 	bool consumer; /* a household's size, not an enterprise's */
 };
-
-/* --- what was begun: init_journal.c ------------------------------------------------------- */
-
-/* A journal names every file and key that is about to be made, and is on the disk before the
- * first of them. A run that finds one left behind removes what it names and starts anew. */
-struct lk_init_journal {
-	char path[PATH_MAX];
-	struct lk_buf items; /* lines: a path, or "key " and a URI */
-};
-
-/* Removes what an interrupted run left; *ret_cleaned says whether there was one. */
-LK_RESULT lk_init_recover(struct lk_init_journal *j, bool *ret_cleaned, struct lk_err *e);
-/* Refuses what exists already: LK_R_FILE_EXISTS, LK_R_KEY_EXISTS. */
-LK_RESULT lk_init_plan_file(struct lk_init_journal *j, const char *path, struct lk_err *e);
-LK_RESULT lk_init_plan_key(struct lk_init_journal *j, const char *uri, struct lk_err *e);
-LK_RESULT lk_init_begin(const struct lk_init_journal *j, struct lk_err *e);
-LK_RESULT lk_init_finish(const struct lk_init_journal *j, struct lk_err *e);
 
 /* --- keys and certificates: init_pki.c ------------------------------------------------------ */
 

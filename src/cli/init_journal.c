@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The journal of `latchkey init`: keys may live in a TPM or token, where no
- * rename() makes many changes one, so what is begun is written down first.
+ * Keys may live in a TPM or token, where no rename() makes many changes one, so
+ * what is begun is written down first.
  */
-#include "cli/init.h"
+#include "cli/init_journal.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "artefact/cert_profile.h"
 #include "base/file.h"
+#include "cli/init_journal.h"
 #include "factory/factory.h"
 #include "factory/internal.h"
 
@@ -81,12 +82,20 @@ root_done(struct root *r)
 }
 
 static struct lk_result
+cert_path(const char *dir, const struct identity *id, char path[static PATH_MAX], struct lk_err *e)
+{
+	int n = snprintf(path, PATH_MAX, "%s/pki/%s.pem", dir, id->name);
+
+	LK_REQUIRE(n > 0 && n < PATH_MAX, e, LK_R_FILE_IO, "the path %s is too long", dir);
+	return LK_OK;
+}
+
+static struct lk_result
 write_cert(const char *dir, const struct identity *id, const struct lk_cert *cert, struct lk_err *e)
 {
 	char path[PATH_MAX];
-	int n = snprintf(path, sizeof path, "%s/pki/%s.pem", dir, id->name);
 
-	LK_REQUIRE(n > 0 && (size_t)n < sizeof path, e, LK_R_FILE_IO, "the path %s is too long", dir);
+	LK_TRY(cert_path(dir, id, path, e));
 	return lk_factory_write_cert(path, cert, e);
 }
 
@@ -170,11 +179,55 @@ make_folders(const char *dir, struct lk_err *e)
 
 	for (i = 0; i < LK_ARRAY_LEN(folders); i++) {
 		LK_TRY(lk_path_join(dir, folders[i], path, sizeof path, e));
-		LK_REQUIRE(mkdir(path, 0700) == 0, e,
-			errno == EEXIST ? LK_R_FILE_EXISTS : LK_R_FILE_IO, "cannot make %s: %s", path,
-			strerror(errno));
+		LK_TRY(lk_dir_make(path, 0700, e));
 	}
 	return LK_OK;
+}
+
+static struct lk_result
+plan_file(struct lk_init_journal *j, const char *dir, const char *name, struct lk_err *e)
+{
+	char path[PATH_MAX];
+
+	LK_TRY(lk_path_join(dir, name, path, sizeof path, e));
+	return lk_init_plan_file(j, path, e);
+}
+
+/* All that will be made, and is not there yet. */
+static struct lk_result
+plan_all(const struct lk_factory_plan *plan, const char *masa_dir, struct lk_init_journal *j,
+	struct lk_err *e)
+{
+	char uri[LK_KEY_URI_MAX], full[LK_KEY_URI_MAX], path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < LK_ARRAY_LEN(identities); i++) {
+		const char *dir = identities[i].at_masa ? masa_dir : plan->dir;
+
+		LK_TRY(key_uri(plan, &identities[i], uri, e));
+		LK_TRY(lk_key_uri_in(dir, uri, full, sizeof full, e));
+		LK_TRY(lk_init_plan_key(j, full, e));
+		LK_TRY(cert_path(dir, &identities[i], path, e));
+		LK_TRY(lk_init_plan_file(j, path, e));
+	}
+	LK_TRY(cert_path(masa_dir, &identities[0], path, e));
+	LK_TRY(lk_init_plan_file(j, path, e));
+	LK_TRY(plan_file(j, masa_dir, "masa.conf", e));
+	return plan_file(j, plan->dir, "factory.json", e);
+}
+
+static struct lk_result
+make_all(const struct lk_factory_plan *plan, const char *masa_dir, int64_t now,
+	const struct lk_random *random, struct lk_err *e)
+{
+	LK_CLEANUP(root_done) struct root root = { NULL, NULL };
+	size_t i;
+
+	LK_TRY(make_folders(plan->dir, e));
+	for (i = 0; i < LK_ARRAY_LEN(identities); i++)
+		LK_TRY(make(plan, masa_dir, &identities[i], &root, now, random, e));
+	LK_TRY(write_masa_conf(plan, masa_dir, e));
+	return write_leaves(plan, e);
 }
 
 static struct lk_result
@@ -192,23 +245,34 @@ check_plan(const struct lk_factory_plan *plan, struct lk_err *e)
 	return lk_factory_check_masa_url(plan->masa_url, e);
 }
 
+static void
+journal_done(struct lk_init_journal *j)
+{
+	lk_buf_done(&j->items);
+}
+
 struct lk_result
 lk_factory_init(const struct lk_factory_plan *plan, int64_t now, const struct lk_random *random,
 	struct lk_err *e)
 {
-	LK_CLEANUP(root_done) struct root root = { NULL, NULL };
+	LK_CLEANUP(journal_done) struct lk_init_journal j = { .path = "" };
 	struct lk_factory_plan p = *plan;
-	char dir[PATH_MAX], masa_dir[PATH_MAX];
-	size_t i;
+	char dir[PATH_MAX], masa_dir[PATH_MAX], json[PATH_MAX];
+	bool cleaned;
 
 	LK_TRY(check_plan(plan, e));
 	LK_TRY(lk_dir_make(plan->dir, 0700, e));
 	LK_REQUIRE(realpath(plan->dir, dir), e, LK_R_FILE_IO, "cannot resolve %s", plan->dir);
 	p.dir = dir;
 	LK_TRY(lk_path_join(dir, "masa", masa_dir, sizeof masa_dir, e));
-	LK_TRY(make_folders(dir, e));
-	for (i = 0; i < LK_ARRAY_LEN(identities); i++)
-		LK_TRY(make(&p, masa_dir, &identities[i], &root, now, random, e));
-	LK_TRY(write_masa_conf(&p, masa_dir, e));
-	return write_leaves(&p, e);
+	LK_TRY(lk_path_join(dir, "factory.json", json, sizeof json, e));
+	/* From then on an unfinished journal has no say any more. */
+	LK_REQUIRE(access(json, F_OK) < 0 && errno == ENOENT, e, LK_R_FILE_EXISTS,
+		"%s: there is a factory already, and nothing is overwritten", json);
+	LK_TRY(lk_path_join(dir, ".init-unfinished", j.path, sizeof j.path, e));
+	LK_TRY(lk_init_recover(&j, &cleaned, e));
+	LK_TRY(plan_all(&p, masa_dir, &j, e));
+	LK_TRY(lk_init_begin(&j, e));
+	LK_TRY(make_all(&p, masa_dir, now, random, e));
+	return lk_init_finish(&j, e);
 }

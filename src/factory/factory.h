@@ -55,7 +55,7 @@ struct lk_factory_plan {
 	const char *key_store; /* "file:", "tpm2:", or a pkcs11: URI without object */
 };
 
-/* Makes the folder. LK_R_FILE_EXISTS when there is one. */
+/* Makes the folder, over what a run left that was cut off. LK_R_FILE_EXISTS when there is one. */
 LK_RESULT lk_factory_init(const struct lk_factory_plan *plan, int64_t now,
 	const struct lk_random *random, struct lk_err *e);
 

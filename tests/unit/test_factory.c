@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "artefact/cert_profile.h"
@@ -16,6 +17,7 @@
 #include "test.h"
 
 #define NOW INT64_C(1790000000)
+#define CUT 9 /* exit status of a process whose power was cut */
 
 static char top[PATH_MAX];
 
@@ -78,6 +80,70 @@ new_shop(const char *name)
 	assert_true(lk_factory_init(&plan, NOW, &lk_random_system, &e).ok);
 	open_shop(&s);
 	return s;
+}
+
+/* The power goes when so many serial numbers were drawn. */
+static unsigned left_until_cut;
+
+static void
+fill_and_cut(const struct lk_random *self, uint8_t *p, size_t n)
+{
+	(void)self;
+	if (left_until_cut-- == 0)
+		_exit(CUT);
+	lk_random_fill(&lk_random_system, p, n);
+}
+
+static const struct lk_random until_cut = { fill_and_cut };
+
+/* What a run left that was cut off is no factory, and in nobody's way. */
+static void
+test_init_cut_off(void **state)
+{
+	struct lk_factory_plan plan = { .manufacturer = "Maker",
+		.masa_url = "masa.maker.example:9443", .key_store = "file:" };
+	struct shop s = { .journal = NULL };
+	struct lk_err e = { 0 };
+	unsigned n = 0;
+	int status;
+
+	(void)state;
+	snprintf(s.dir, sizeof s.dir, "%s", below(top, "cut"));
+	plan.dir = s.dir;
+	do {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		left_until_cut = n++;
+		if (pid == 0)
+			_exit(!lk_factory_init(&plan, NOW, &until_cut, &e).ok);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(exists(below(s.dir, "factory.json")), WEXITSTATUS(status) == 0);
+	} while (WEXITSTATUS(status) == CUT);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(n > 5); /* a serial number each */
+	assert_false(exists(below(s.dir, ".init-unfinished")));
+	open_shop(&s);
+	close_shop(&s);
+}
+
+/* What somebody else put there stays, and nothing is put beside it. */
+static void
+test_init_over_foreign_files(void **state)
+{
+	char dir[PATH_MAX];
+	struct lk_factory_plan plan = { .dir = dir, .manufacturer = "Maker",
+		.masa_url = "masa.maker.example:9443", .key_store = "file:" };
+	struct lk_err e;
+
+	(void)state;
+	snprintf(dir, sizeof dir, "%s", below(top, "foreign"));
+	assert_true(lk_dir_make(below(dir, "pki"), 0700, &e).ok);
+	assert_true(lk_file_create(below(dir, "pki/factory-client.pem"), LK_SLICE_LIT("x"), 0600, &e).ok);
+	assert_refused(lk_factory_init(&plan, NOW, &lk_random_system, &e), e, LK_R_FILE_EXISTS);
+	assert_true(exists(below(dir, "pki/factory-client.pem")));
+	assert_false(exists(below(dir, "keys")) || exists(below(dir, ".init-unfinished")));
 }
 
 static struct lk_birth
@@ -236,6 +302,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_init_cut_off),
+		cmocka_unit_test(test_init_over_foreign_files),
 		cmocka_unit_test(test_birth),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_check),
