@@ -61,7 +61,7 @@ key_uri(const struct lk_factory_plan *plan, const struct identity *id,
 		LK_R_FACTORY_VALUE, "the key store is %s, want file:, tpm2: or pkcs11:token=NAME",
 		store);
 	if (in_token)
-		n = snprintf(dst, LK_KEY_URI_MAX, "%.*s;object=latchkey-%s;type=private%s",
+		n = snprintf(dst, LK_KEY_URI_MAX, "%.*s;object=latchkey-%s%s",
 			(int)(query - store), store, id->key, query);
 	else
 		n = snprintf(dst, LK_KEY_URI_MAX, "%skeys/%s.key", store, id->key);
