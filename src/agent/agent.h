@@ -60,7 +60,7 @@ void lk_agent_stop(void); /* async-signal-safe */
 struct lk_call {
 	const char *url;		  /* https://HOST[:PORT][/PATH]; NULL: address and request.target */
 	const struct sockaddr_in6 *address;
-	const char *path_after;		  /* is appended to url's path; NULL: nothing */
+	const char *path_after;		  /* "/x": below url's path, whose query counts no more; NULL: url's own */
 	const struct lk_anchors *anchors; /* whom the server's chain must lead to */
 	bool with_ldevid;
 	struct lk_http1_request request;  /* target and host are filled in from url */

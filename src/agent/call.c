@@ -38,6 +38,25 @@ struct conversation {
 
 /* --- where to ---------------------------------------------------------------------------------- */
 
+/* rest: what stands behind a URL's authority. */
+static struct lk_result
+find_target(const char *rest, const char *path_after, struct place *p, struct lk_err *e)
+{
+	size_t path = strcspn(rest, "?#"), whole = strcspn(rest, "#");
+	int n;
+
+	while (path && rest[path - 1] == '/')
+		path--;
+	if (path_after)
+		n = snprintf(p->target, sizeof p->target, "%.*s%s", (int)path, rest, path_after);
+	else
+		n = snprintf(p->target, sizeof p->target, "%s%.*s", *rest == '/' ? "" : "/",
+			(int)whole, rest);
+	LK_REQUIRE(n > 0 && (size_t)n < sizeof p->target, e, LK_R_TOO_LARGE, "the path %.40s... is too long",
+		rest);
+	return LK_OK;
+}
+
 static struct lk_result
 split_url(const struct lk_call *call, struct place *p, struct lk_err *e)
 {
@@ -66,9 +85,7 @@ split_url(const struct lk_call *call, struct place *p, struct lk_err *e)
 			sizeof p->port, e));
 	else
 		snprintf(p->port, sizeof p->port, "443");
-	snprintf(p->target, sizeof p->target, "%s%s%s", *end == '/' ? "" : "/",
-		*end == '#' ? "" : end, call->path_after ? call->path_after : "");
-	return LK_OK;
+	return find_target(end, call->path_after, p, e);
 }
 
 static struct lk_result

@@ -124,7 +124,7 @@ say_joined(struct lk_agent *a, bool by_url, struct lk_slice body, int64_t deadli
 {
 	const struct lk_endpoint_info *joined = lk_endpoint_info(LK_EP_JOINED);
 	struct lk_call call = { .url = by_url ? a->onboarded.onboarding->leaf.lifecycle_url : NULL,
-		.address = &a->registrar, .anchors = a->onboarded.domain, .with_ldevid = true,
+		.path_after = joined->path, .address = &a->registrar, .anchors = a->onboarded.domain, .with_ldevid = true,
 		.request = { .method = joined->method, .target = joined->path,
 			.content_type = joined->media_type, .body = body },
 		.deadline_ms = deadline_ms };
@@ -305,7 +305,7 @@ ask_again(struct lk_agent *a, const struct lk_key *key, struct lk_certs *ret, st
 	bool has_url = lk_json_has(leaf->present, LK_ONBOARDING_RENEWAL_URL);
 	struct lk_csr_spec spec = { .renewed = a->onboarded.ldevid.v[0] };
 	struct lk_call call = { .url = has_url ? leaf->renewal_url : NULL,
-		.path_after = "/simplereenroll", .address = &a->registrar,
+		.path_after = reenroll->path, .address = &a->registrar,
 		.anchors = a->onboarded.domain, .with_ldevid = true,
 		.request = { .method = reenroll->method, .target = reenroll->path,
 			.content_type = reenroll->media_type },

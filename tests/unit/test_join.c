@@ -129,6 +129,8 @@ bear(void)
 	put_cert("bootstrap/anchors.pem", pki_cert(&cast.vendor));
 }
 
+static const char *service; /* of the onboarding information: where to report and renew; NULL: not said */
+
 /* Onboarded into `home`; an application is at `url` (NULL: none). */
 static void
 onboarded(struct lk_agent *a, const char *url, bool own_anchor)
@@ -150,6 +152,11 @@ onboarded(struct lk_agent *a, const char *url, bool own_anchor)
 		.random = &lk_random_system,
 		.set = { .supplicant = "", .address_wait = "1s" } };
 	leaf.present = (1u << (LK_ONBOARDING_SEQUENCE + 1)) - 1;
+	if (service) {
+		leaf.present |= 1u << LK_ONBOARDING_LIFECYCLE_URL | 1u << LK_ONBOARDING_RENEWAL_URL;
+		snprintf(leaf.lifecycle_url, sizeof leaf.lifecycle_url, "%s", service);
+		snprintf(leaf.renewal_url, sizeof leaf.renewal_url, "%s", service);
+	}
 	if (url) {
 		leaf.n_endpoints = 1;
 		leaf.endpoints[0].present = 1u << LK_ENDPOINT_KIND | 1u << LK_ENDPOINT_URL;
@@ -221,6 +228,43 @@ test_it_says_that_it_joined(void **state)
 		(unsigned)s.port);
 	assert_string_equal(script_asked(&s), want);
 	assert_int_equal(none.pid, 0); /* no supplicant where the port is open already */
+}
+
+/* A device that was off since it was onboarded knows of its network what the information says: both
+ * services are at their well-known paths there. */
+/*= ONB-13: after it joined, the device tells the network so =*/
+/*= RFC7030 4.2.2: the LDevID is renewed with itself, here with a new key =*/
+static void
+test_services_of_the_information(void **state)
+{
+	static const char *const ends[] = { "", "/", "/?x#y" };
+	LK_CLEANUP(pki_id_done) struct pki_id id;
+	struct lk_supplicant none = { .pid = 0, .fd = -1 };
+	char url[64];
+	size_t i;
+
+	(void)state;
+	renewal = RIGHT;
+	pki_issue(&cast.domain, &(struct pki_spec){ .cn = "noc", .san = "IP:::1" }, &id);
+	for (i = 0; i < LK_ARRAY_LEN(ends); i++) {
+		LK_CLEANUP(script_done) struct script s;
+		LK_CLEANUP(agent_done) struct lk_agent a;
+		struct lk_err e = { 0 };
+		const char *asked;
+
+		script_start(&id, network, &s);
+		snprintf(url, sizeof url, "https://[::1]:%u%s", (unsigned)s.port, ends[i]);
+		service = url;
+		onboarded(&a, NULL, false);
+		service = NULL;
+		assert_true(lk_agent_join(&a, &none, &e).ok);
+		asked = script_asked(&s);
+		assert_ptr_equal(strstr(asked, DEVICE " POST /.well-known/latchkey/joined "), asked);
+		if (!lk_agent_renew(&a, &e).ok)
+			fail_msg("%s: %s", lk_reason_info(e.reason)->symbol, e.msg);
+		asked = script_asked(&s);
+		assert_non_null(strstr(asked, DEVICE " POST /.well-known/est/simplereenroll "));
+	}
 }
 
 /* An application is met with the anchor that onboarding brought, and no other. */
@@ -399,6 +443,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_says_that_it_joined),
+		cmocka_unit_test(test_services_of_the_information),
 		cmocka_unit_test(test_it_visits_its_applications),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_renewals_that_are_refused),
