@@ -4,33 +4,13 @@
  */
 #include "base/secret.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 void
 lk_wipe(void *p, size_t n)
 {
 	if (p && n)
 		explicit_bzero(p, n);
-}
-
-struct lk_result
-lk_secret_copy(struct lk_slice in, struct lk_secret *ret, struct lk_err *e)
-{
-	uint8_t *p = malloc(in.n ? in.n : 1);
-
-	LK_REQUIRE(p, e, LK_R_NOMEM, "no memory for a secret of %zu bytes", in.n);
-	if (in.n)
-		memcpy(p, in.p, in.n);
-	*ret = (struct lk_secret){ p, in.n };
-	return LK_OK;
-}
-
-void
-lk_secret_done(struct lk_secret *s)
-{
-	lk_wipe(s->p, s->n);
-	free(s->p);
-	*s = (struct lk_secret){ 0 };
 }
 
 bool

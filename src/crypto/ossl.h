@@ -54,12 +54,6 @@ lk_openssl_freep(void *pp)
 	OPENSSL_free(*(void **)pp);
 }
 
-static inline void
-lk_x509_stackp(STACK_OF(X509) * *pp)
-{
-	sk_X509_pop_free(*pp, X509_free);
-}
-
 /* Frees a stack whose members somebody else owns. */
 static inline void
 lk_x509_listp(STACK_OF(X509) * *pp)

@@ -102,12 +102,6 @@ lk_channel_fd(const struct lk_channel *c)
 	return c->fd;
 }
 
-enum lk_role
-lk_channel_peer(const struct lk_channel *c)
-{
-	return c->peer;
-}
-
 size_t
 lk_channel_queued(const struct lk_channel *c)
 {

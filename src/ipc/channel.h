@@ -55,7 +55,6 @@ void lk_channel_free(struct lk_channel *c);
 LK_DEFINE_CLEANUP(struct lk_channel *, lk_channel_free);
 
 int lk_channel_fd(const struct lk_channel *c);
-enum lk_role lk_channel_peer(const struct lk_channel *c);
 size_t lk_channel_queued(const struct lk_channel *c);    /* packets; if any, watch for writable */
 size_t lk_channel_in_flight(const struct lk_channel *c); /* requests that the peer owes a reply */
 

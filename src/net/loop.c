@@ -123,12 +123,6 @@ lk_loop_now_ms(const struct lk_loop *l)
 	return l->clock->monotonic_ms(l->clock);
 }
 
-struct event_base *
-lk_loop_base(struct lk_loop *l)
-{
-	return l->base;
-}
-
 static void
 on_watch(evutil_socket_t fd, short what, void *arg)
 {

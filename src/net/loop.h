@@ -14,7 +14,6 @@
 
 #include "base/time.h"
 
-struct event_base;
 struct lk_loop;
 
 LK_RESULT lk_loop_new(const struct lk_clock *clock, struct lk_loop **ret, struct lk_err *e);
@@ -27,7 +26,6 @@ LK_RESULT lk_loop_turn(struct lk_loop *l, struct lk_err *e);
 void lk_loop_stop(struct lk_loop *l);
 const struct lk_clock *lk_loop_clock(const struct lk_loop *l);
 int64_t lk_loop_now_ms(const struct lk_loop *l);    /* monotonic */
-struct event_base *lk_loop_base(struct lk_loop *l); /* for the files of net/ only */
 
 LK_DEFINE_CLEANUP(struct lk_loop *, lk_loop_free);
 

@@ -43,21 +43,6 @@ use_identity(SSL_CTX *ctx, const struct lk_certs *chain, EVP_PKEY *key, struct l
 	return LK_OK;
 }
 
-/* Tickets would carry the session to whoever has it, without the peer's chain. A kept session
- * still holds the chain as it was sent. */
-static struct lk_result
-use_resumption(SSL_CTX *ctx, bool resumption, struct lk_err *e)
-{
-	static const unsigned char id[] = "latchkey";
-
-	SSL_CTX_set_session_cache_mode(
-		ctx, resumption ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF);
-	LK_OSSL(SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) &&
-			SSL_CTX_set_num_tickets(ctx, resumption),
-		e, LK_R_TLS_SETTINGS, "sessions cannot be kept");
-	return LK_OK;
-}
-
 struct lk_result
 lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err *e)
 {
@@ -79,7 +64,11 @@ lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err 
 	SSL_CTX_set_max_cert_list(ctx, CERT_LIST_MAX);
 	SSL_CTX_set_verify(ctx, verify[s->client_cert], NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, leave_unjudged, NULL);
-	LK_TRY(use_resumption(ctx, s->resumption, e));
+	/* A session would come back without its peer's chain, and tls-unique rests on there being
+	 * no second handshake (RFC 7627). */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	LK_OSSL(SSL_CTX_set_num_tickets(ctx, 0), e, LK_R_TLS_SETTINGS,
+		"sessions cannot be switched off");
 	LK_TRY(lk_policy_apply_tls(s->policy ? s->policy : lk_policy_chosen(), ctx,
 		s->allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION, e));
 	LK_TRY(use_identity(ctx, s->chain, s->key, e));
@@ -139,7 +128,6 @@ lk_tls_facts_read(SSL *ssl, struct lk_tls_facts *ret, struct lk_err *e)
 	snprintf(f.version, sizeof f.version, "%s", SSL_get_version(ssl));
 	snprintf(f.suite, sizeof f.suite, "%s", SSL_get_cipher_name(ssl));
 	snprintf(f.group, sizeof f.group, "%s", name ? name : "");
-	f.resumed = SSL_session_reused(ssl);
 	LK_TRY(add_chain(&f, ssl, e));
 	*ret = f;
 	f.der = LK_BUF_INIT(0);
@@ -157,7 +145,6 @@ struct lk_result
 lk_tls_binding(SSL *ssl, uint8_t ret[static LK_TLS_BINDING_MAX], size_t *ret_n, struct lk_err *e)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-	bool own_finished_first = SSL_is_server(ssl) == SSL_session_reused(ssl);
 	size_t n = 32;
 
 	if (SSL_version(ssl) >= TLS1_3_VERSION) {
@@ -167,8 +154,8 @@ lk_tls_binding(SSL *ssl, uint8_t ret[static LK_TLS_BINDING_MAX], size_t *ret_n, 
 			e, LK_R_CRYPTO_LIBRARY, "no key material can be exported");
 	} else {
 		/*= RFC5929 3.1: tls-unique is the first Finished message of the handshake =*/
-		n = own_finished_first ? SSL_get_finished(ssl, ret, LK_TLS_BINDING_MAX)
-				       : SSL_get_peer_finished(ssl, ret, LK_TLS_BINDING_MAX);
+		n = SSL_is_server(ssl) ? SSL_get_peer_finished(ssl, ret, LK_TLS_BINDING_MAX)
+				       : SSL_get_finished(ssl, ret, LK_TLS_BINDING_MAX);
 		LK_REQUIRE(n > 0 && n <= LK_TLS_BINDING_MAX, e, LK_R_TLS_GONE,
 			"the handshake is not finished");
 	}

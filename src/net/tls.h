@@ -23,7 +23,6 @@ struct lk_tls_settings {
 	struct evp_pkey_st *key;      /* may live elsewhere (a provider's key) */
 	enum lk_tls_client_cert client_cert;
 	bool allow_tls12;
-	bool resumption;                /* sessions kept in this process; no tickets either way */
 	const struct lk_policy *policy; /* NULL: the default */
 };
 
@@ -39,7 +38,6 @@ struct lk_tls_facts {
 	char group[LK_TLS_NAME_MAX];         /* "secp256r1"; "" when unknown */
 	char peer_key[LK_TLS_NAME_MAX];      /* "EC"; "" without a certificate */
 	unsigned peer_key_bits;              /* 256 */
-	bool resumed;                        /* the chain is the one of the first handshake */
 	struct lk_slice chain[LK_CERTS_MAX]; /* the peer's certificates, DER, its own first */
 	size_t n_chain;
 	struct lk_buf der; /* where the chain's bytes are */

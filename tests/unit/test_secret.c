@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Secrets: copied, compared, wiped.
+ * Secrets: compared, wiped.
  */
 #include "test.h"
 
 #include "base/secret.h"
-
-static void
-test_copy(void **state)
-{
-	struct lk_secret s = { 0 }, empty = { 0 };
-	char from[] = "hunter2";
-
-	(void)state;
-	assert_true(lk_secret_copy(lk_slice_str(from), &s, NULL).ok);
-	memset(from, 0, sizeof from);
-	assert_true(lk_slice_eq(lk_slice(s.p, s.n), LK_SLICE_LIT("hunter2")));
-	lk_secret_done(&s);
-	assert_null(s.p);
-	assert_int_equal(s.n, 0);
-	lk_secret_done(&s); /* takes what is done already */
-	assert_true(lk_secret_copy(lk_slice(NULL, 0), &empty, NULL).ok);
-	assert_int_equal(empty.n, 0);
-	lk_secret_done(&empty);
-}
 
 static void
 test_wipe(void **state)
@@ -63,7 +44,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_wipe),
 		cmocka_unit_test(test_eq),
 	};
