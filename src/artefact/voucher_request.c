@@ -400,13 +400,6 @@ lk_registrar_request_build(const struct lk_voucher_request_leaves *leaf, const s
 		out, e);
 }
 
-struct lk_result
-lk_voucher_request_json(
-	const struct lk_voucher_request_leaves *leaf, json_t **ret, struct lk_err *e)
-{
-	return lk_json_write(&table, leaf, ret, e);
-}
-
 /* Certificates are shown by name and fingerprint, an enclosed request by its own leaves. */
 static struct lk_result
 print_leaf(const struct lk_voucher_request *r, const char *prefix, const char *name,

@@ -138,7 +138,4 @@ LK_RESULT lk_registrar_request_text(
 /* One line a leaf, "name: value". Appends to out. */
 LK_RESULT lk_voucher_request_print(
 	const struct lk_voucher_request *r, struct lk_buf *out, struct lk_err *e);
-/* The leaves as they stand in a request. Caller decrefs. */
-LK_RESULT lk_voucher_request_json(
-	const struct lk_voucher_request_leaves *leaf, json_t **ret, struct lk_err *e);
 void lk_voucher_request_leaves_done(struct lk_voucher_request_leaves *leaf);

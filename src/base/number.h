@@ -13,9 +13,3 @@ LK_RESULT lk_parse_u32(struct lk_slice in, const char *what, uint32_t min, uint3
 	uint32_t *ret, struct lk_err *e);
 /* "90", "90s", "15m", "4h", "30d": seconds. */
 LK_RESULT lk_parse_duration(struct lk_slice in, const char *what, int64_t *ret, struct lk_err *e);
-
-static inline bool
-lk_add_overflows(size_t a, size_t b, size_t *ret)
-{
-	return __builtin_add_overflow(a, b, ret);
-}

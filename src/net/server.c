@@ -62,7 +62,6 @@ struct lk_request {
 	struct lk_request_view view;
 	struct lk_peer peer;
 	struct lk_tls_facts facts;
-	void *data;
 };
 
 struct lk_server {
@@ -167,7 +166,6 @@ next_request(struct lk_request *c, int64_t within_ms)
 {
 	lk_http1_init(&c->http, LK_HTTP1_REQUEST, c->server->set.limits.head_max);
 	c->route = NULL;
-	c->data = NULL;
 	lk_watch_want(c->watch, LK_READABLE);
 	enter(c, PHASE_READING, within_ms);
 }
@@ -774,18 +772,6 @@ lk_request_tls_binding(const struct lk_request *r, uint8_t ret[static LK_TLS_BIN
 {
 	LK_REQUIRE(r->stream.ssl, e, LK_R_TLS_GONE, "there is no TLS session");
 	return lk_tls_binding(r->stream.ssl, ret, ret_n, e);
-}
-
-void
-lk_request_set_data(struct lk_request *r, void *data)
-{
-	r->data = data;
-}
-
-void *
-lk_request_data(const struct lk_request *r)
-{
-	return r->data;
 }
 
 static void

@@ -118,9 +118,6 @@ const struct lk_request_view *lk_request_view(const struct lk_request *r);
 /* LK_R_TLS_GONE without TLS. */
 LK_RESULT lk_request_tls_binding(const struct lk_request *r, uint8_t ret[static LK_TLS_BINDING_MAX],
 	size_t *ret_n, struct lk_err *e);
-/* For the handler's own use between call and reply. */
-void lk_request_set_data(struct lk_request *r, void *data);
-void *lk_request_data(const struct lk_request *r);
 
 /* For who has to show a certificate in TLS: a scheme of no registry, which clients pass over. */
 #define LK_CHALLENGE_CERTIFICATE "ClientCertificate realm=\"latchkey\""

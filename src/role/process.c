@@ -572,18 +572,6 @@ lk_process_call(struct lk_process *p, enum lk_role role, uint32_t index, enum lk
 }
 
 void
-lk_process_tell_all(struct lk_process *p, enum lk_role role, enum lk_body type, const void *body)
-{
-	struct lk_err e = { .reason = LK_R_NONE };
-	struct link *l;
-
-	for (l = p->private->links; l; l = l->next)
-		if (l->peer.role == role && l->channel &&
-			!lk_process_tell(p, role, l->peer.index, type, body, &e).ok)
-			lk_log_err(&e, "peer", lk_role_name(role), NULL);
-}
-
-void
 lk_process_forget(struct lk_process *p, const void *ctx)
 {
 	struct link *l;

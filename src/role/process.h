@@ -95,9 +95,6 @@ LK_RESULT lk_process_ask(struct lk_process *p, enum lk_role role, uint32_t index
 LK_RESULT lk_process_call(struct lk_process *p, enum lk_role role, uint32_t index,
 	enum lk_body type, const void *body, int timeout_ms, struct lk_buf *reply,
 	struct lk_err *e);
-/* Every process of a role; one that cannot take it is skipped. */
-void lk_process_tell_all(
-	struct lk_process *p, enum lk_role role, enum lk_body type, const void *body);
 /* Questions of this ctx are answered to nobody from now on. */
 void lk_process_forget(struct lk_process *p, const void *ctx);
 /* Packets that wait until that process reads. */

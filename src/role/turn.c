@@ -21,7 +21,7 @@ union any_body {
 #include "ipc/body.def"
 };
 
-enum effect_kind { EFFECT_TELL, EFFECT_REPLY, EFFECT_REFUSE, EFFECT_ASK, EFFECT_PARK, EFFECT_ANSWER };
+enum effect_kind { EFFECT_REPLY, EFFECT_REFUSE, EFFECT_ASK, EFFECT_PARK, EFFECT_ANSWER };
 
 struct effect {
 	struct effect *next;
@@ -325,15 +325,6 @@ set_key(struct effect *x, const char *key, struct lk_err *e)
 }
 
 struct lk_result
-lk_turn_tell(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
-	struct lk_err *e)
-{
-	struct effect x = { .kind = EFFECT_TELL, .to = to, .type = type };
-
-	return add_effect(t, &x, body, e);
-}
-
-struct lk_result
 lk_turn_reply(struct lk_turn *t, const struct lk_message_in *m, enum lk_body type, const void *body,
 	struct lk_err *e)
 {
@@ -613,9 +604,6 @@ static void
 do_effect(struct lk_turn *t, struct effect *x)
 {
 	switch (x->kind) {
-	case EFFECT_TELL:
-		send_effect(t, x, LK_SEND_EVENT, x->to, 0, 0);
-		break;
 	case EFFECT_REPLY:
 		send_effect(t, x, LK_SEND_ANSWER, x->to, x->index, x->id);
 		break;

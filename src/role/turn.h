@@ -141,8 +141,6 @@ LK_RESULT lk_turn_event(struct lk_turn *t, const struct lk_event *ev, int64_t *r
 	struct lk_err *e);
 
 /* Effects: they leave after the commit, in order. */
-LK_RESULT lk_turn_tell(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
-	struct lk_err *e);
 /* Answers the message being handled. */
 LK_RESULT lk_turn_reply(struct lk_turn *t, const struct lk_message_in *m, enum lk_body type,
 	const void *body, struct lk_err *e);

@@ -81,17 +81,6 @@ test_duration(void **state)
 	}
 }
 
-static void
-test_sum(void **state)
-{
-	size_t sum;
-
-	(void)state;
-	assert_false(lk_add_overflows(SIZE_MAX - 1, 1, &sum));
-	assert_true(sum == SIZE_MAX);
-	assert_true(lk_add_overflows(SIZE_MAX, 1, &sum));
-}
-
 int
 main(void)
 {
@@ -99,7 +88,6 @@ main(void)
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_sum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
