@@ -145,6 +145,22 @@ fields_to_json(char *lines)
 	return obj;
 }
 
+/* Each of the rules that one line of text names; missing NULL: it was held against the file. */
+static void
+add_rules(json_t *list, const char *rules, const char *missing)
+{
+	for (;;) {
+		const char *end = strstr(rules, ", ");
+		json_t *rule = json_stringn(rules, end ? (size_t)(end - rules) : strlen(rules));
+
+		json_array_append_new(list,
+			missing ? json_pack("{s:o, s:s}", "check", rule, "missing", missing) : rule);
+		if (!end)
+			return;
+		rules = end + 2;
+	}
+}
+
 static struct lk_result
 print_json(const struct lk_inspection *i, struct lk_err *e)
 {
@@ -158,11 +174,10 @@ print_json(const struct lk_inspection *i, struct lk_err *e)
 	if (lines.n)
 		json_object_set_new(obj, "fields", fields_to_json((char *)lines.p));
 	for (k = 0; k < i->n_checked; k++)
-		json_array_append_new(json_object_get(obj, "checked"), json_string(i->checked[k]));
+		add_rules(json_object_get(obj, "checked"), i->checked[k], NULL);
 	for (k = 0; k < i->n_skipped; k++)
-		json_array_append_new(json_object_get(obj, "not_checked"),
-			json_pack("{s:s, s:s}", "check", i->skipped[k].check, "missing",
-				i->skipped[k].missing));
+		add_rules(json_object_get(obj, "not_checked"), i->skipped[k].check,
+			i->skipped[k].missing);
 	json_object_set_new(obj, "verdict", json_string(verdicts[i->verdict]));
 	if (i->verdict == LK_VERDICT_REFUSED)
 		lk_cli_json_reason(obj, &i->refusal);
@@ -183,7 +198,7 @@ lk_cli_inspect(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 	want = (struct lk_inspect_want){ in.anchors, &in.anchor_certs,
 		in.idevid.n ? in.idevid.v[0] : NULL, in.nonce,
 		in.registrar.n ? &in.registrar : NULL, in.now };
-	LK_TRY(lk_inspect(lk_buf_slice(&bytes), &want, &i, e));
+	lk_inspect(lk_buf_slice(&bytes), &want, &i);
 	if (i.verdict == LK_VERDICT_REFUSED)
 		cli->status = lk_reason_exit_code(i.refusal.reason);
 	else if (i.verdict == LK_VERDICT_UNVERIFIED)

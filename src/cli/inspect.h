@@ -44,7 +44,7 @@ struct lk_inspection {
 	struct lk_err refusal; /* of LK_VERDICT_REFUSED */
 };
 
-/* Fails only when the kind is not known (LK_R_INSPECT_KIND); a refusal is a result. */
-LK_RESULT lk_inspect(struct lk_slice in, const struct lk_inspect_want *want,
-	struct lk_inspection *ret, struct lk_err *e);
+/* What is of no kind is "unknown" and refused with LK_R_INSPECT_KIND. */
+void lk_inspect(
+	struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret);
 void lk_inspection_done(struct lk_inspection *i);

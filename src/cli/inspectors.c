@@ -492,9 +492,8 @@ inside_pem(struct lk_slice in)
 	return from && to && from < to ? lk_slice(from, (size_t)(to - from)) : in;
 }
 
-struct lk_result
-lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret,
-	struct lk_err *e)
+void
+lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf inner = LK_BUF_INIT(in.n);
 	size_t k;
@@ -506,12 +505,15 @@ lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_ins
 		ret->kind = inspectors[k].kind;
 		if (!inspectors[k].inspect(in, want, ret, &ret->refusal).ok)
 			ret->verdict = LK_VERDICT_REFUSED;
-		return LK_OK;
+		return;
 	}
-	LK_REQUIRE(
-		in.n > 0 && lk_base64_decode(inside_pem(in), LK_BASE64_WHITESPACE, &inner, NULL).ok,
-		e, LK_R_INSPECT_KIND, "the bytes begin like nothing that Latchkey reads");
-	return lk_inspect(lk_buf_slice(&inner), want, ret, e);
+	if (in.n > 0 && lk_base64_decode(inside_pem(in), LK_BASE64_WHITESPACE, &inner, NULL).ok) {
+		lk_inspect(lk_buf_slice(&inner), want, ret);
+		return;
+	}
+	ret->kind = "unknown";
+	lk_err_set(&ret->refusal, LK_R_INSPECT_KIND,
+		"the bytes are nothing that Latchkey reads, nor base64 of it");
 }
 
 void
