@@ -265,13 +265,14 @@ send_again_later(struct lk_pledge *p, const struct response *r, struct lk_err *e
 	return LK_OK;
 }
 
-/* Words of a server that nobody believes yet: shown and cut, never interpreted by a terminal. */
+/* The first line of a server that nobody believes yet: shown and cut, never interpreted by a
+ * terminal. What follows is for whom the server knows. */
 static void
 show(struct lk_slice in, char dst[static SHOWN_MAX])
 {
 	size_t i;
 
-	for (i = 0; i < in.n && i < SHOWN_MAX - 1; i++)
+	for (i = 0; i < in.n && i < SHOWN_MAX - 1 && in.p[i] != '\n'; i++)
 		dst[i] = (char)(in.p[i] >= ' ' && in.p[i] < 0x7f ? in.p[i] : '?');
 	dst[i] = 0;
 }

@@ -728,6 +728,20 @@ test_envelopes(void **state)
 		&typed, "application/voucher-cms+jsonx", lk_buf_slice(&der), LK_R_PLEDGE_ANSWER);
 }
 
+static void
+test_the_first_line_of_a_refusal(void **state)
+{
+	LK_CLEANUP(run_done) struct run r;
+	const char *msg;
+
+	(void)state;
+	run_init(&r);
+	ask_for_voucher(&r);
+	answer(&r, 403, LK_TYPE_TEXT, LK_SLICE_LIT("not here\nAsk the operator.\n"));
+	msg = lk_pledge_error(r.pledge)->msg;
+	assert_string_equal(strchr(msg, ':'), ": not here");
+}
+
 /* Told by the registrar that there is none: nothing is left to report. */
 /*= Latchkey pledge: what an unverified registrar says is shown as plain characters =*/
 static void
@@ -739,7 +753,7 @@ test_a_registrar_that_refuses(void **state)
 
 	(void)state;
 	memset(loud, 'x', sizeof loud);
-	memcpy(loud, "\033[2J\n\xff", 6);
+	memcpy(loud, "\033[2J\t\xff", 6);
 	for (i = 0; i < LK_ARRAY_LEN(statuses); i++) {
 		LK_CLEANUP(run_done) struct run r;
 		const char *msg;
@@ -1158,6 +1172,7 @@ main(void)
 		cmocka_unit_test(test_nonceless_vouchers),
 		cmocka_unit_test(test_envelopes),
 		cmocka_unit_test(test_a_registrar_that_refuses),
+		cmocka_unit_test(test_the_first_line_of_a_refusal),
 		cmocka_unit_test(test_how_long_it_waits),
 		cmocka_unit_test(test_the_same_bytes_again),
 		cmocka_unit_test(test_at_most_four_days),
