@@ -144,6 +144,17 @@ find_option(const struct lk_cli_option *options, size_t n, const char *arg, size
 	return NULL;
 }
 
+static const struct lk_cli_option *
+find_operand(const struct lk_cli_option *options, size_t n)
+{
+	size_t k;
+
+	for (k = 0; k < n; k++)
+		if (options[k].operand)
+			return &options[k];
+	return NULL;
+}
+
 struct lk_result
 lk_cli_options(
 	const struct lk_cli_option *options, size_t n, int argc, char **argv, struct lk_err *e)
@@ -153,10 +164,11 @@ lk_cli_options(
 	int i;
 
 	for (i = 1; i < argc; i++) {
-		const char *arg = argv[i] + (strncmp(argv[i], "--", 2) == 0 ? 2 : 0);
+		bool word = strncmp(argv[i], "--", 2) != 0;
+		const char *arg = argv[i] + (word ? 0 : 2);
 		size_t len = strcspn(arg, "=");
 		const struct lk_cli_option *o =
-			arg == argv[i] ? NULL : find_option(options, n, arg, len);
+			word ? find_operand(options, n) : find_option(options, n, arg, len);
 
 		LK_REQUIRE(o, e, LK_R_USAGE, "there is no option '%s' here", argv[i]);
 		k = (size_t)(o - options);
@@ -167,7 +179,9 @@ lk_cli_options(
 			*o->flag = true;
 			continue;
 		}
-		if (!arg[len]) {
+		if (word) {
+			*o->value = arg;
+		} else if (!arg[len]) {
 			LK_REQUIRE(i + 1 < argc, e, LK_R_USAGE, "--%s lacks its value", o->name);
 			*o->value = argv[++i];
 		} else {

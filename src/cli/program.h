@@ -30,8 +30,10 @@ struct lk_cli_option {
 	const char **value; /* takes a value, borrowed from argv; or */
 	bool *flag;         /* takes none */
 	bool mandatory;
+	bool operand; /* a word without dashes is its value too */
 };
 
-/* "--name VALUE", "--name=VALUE", "--flag", each once and nothing else. LK_R_USAGE. */
+/* "--name VALUE", "--name=VALUE", "--flag", the operand's value, each once and nothing else.
+ * LK_R_USAGE. */
 LK_RESULT lk_cli_options(
 	const struct lk_cli_option *options, size_t n, int argc, char **argv, struct lk_err *e);

@@ -87,7 +87,7 @@ lk_factory_cmd_device_batch(struct lk_cli *cli, int argc, char **argv, struct lk
 	const char *dir = LK_FACTORY_DIR, *csv, *out = NULL;
 	const struct lk_cli_option options[] = {
 		{ "dir", &dir, NULL, false },
-		{ "csv", &csv, NULL, true },
+		{ "csv", &csv, NULL, true, true },
 		{ "out", &out, NULL, false },
 	};
 	LK_CLEANUP(lk_workshop_done) struct lk_workshop w = { .journal = NULL };

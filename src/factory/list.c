@@ -115,13 +115,16 @@ lk_factory_cmd_manifest(struct lk_cli *cli, int argc, char **argv, struct lk_err
 	};
 	LK_CLEANUP(lk_workshop_done) struct lk_workshop w = { .journal = NULL };
 	LK_CLEANUP(lk_manifest_builder_done) struct lk_manifest_builder b = LK_MANIFEST_BUILDER_INIT;
+	char next[2 * PATH_MAX];
 
 	LK_TRY(lk_cli_options(options, LK_ARRAY_LEN(options), argc, argv, e));
 	LK_REQUIRE(!all || !csv, e, LK_R_USAGE, "want --all (the default) or --csv");
 	LK_TRY(lk_workshop_open(dir, &w, e));
 	LK_TRY(csv ? list_csv(&b, w.journal, csv, e) : list_all(&b, w.journal, e));
 	LK_TRY(sign_list(&w, &b, lk_now(cli->clock), out, e));
-	lk_factory_say(cli, json_pack("{s:s, s:I}", "manifest", out, "devices", (json_int_t)b.devices));
+	snprintf(next, sizeof next, "latchkey manufacturer import --name NAME %s", out);
+	lk_factory_say(cli, json_pack("{s:s, s:I, s:s}", "manifest", out, "devices",
+				    (json_int_t)b.devices, "next", next));
 	return LK_OK;
 }
 

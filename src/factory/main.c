@@ -16,7 +16,7 @@ static const struct lk_cli_command commands[] = {
 		"      [--key file:|tpm2:|pkcs11:...]",
 		"make a device's key and IDevID, and its folder of credentials",
 		lk_factory_cmd_device_new },
-	{ "device", "batch", "--csv FILE [--out FOLDER] [--dir DIR]",
+	{ "device", "batch", "FILE [--out FOLDER] [--dir DIR]",
 		"make the devices of a table; run again, it goes on", lk_factory_cmd_device_batch },
 	{ "push", NULL, "[--masa HOST:PORT] [--dir DIR]",
 		"tell the MASA of devices that it does not know yet", lk_factory_cmd_push },

@@ -93,7 +93,7 @@ post(struct masa *m, const char *path, const json_t *obj, struct lk_err *e)
 	rq.body = lk_buf_slice(&body);
 	LK_TRY(lk_outbound_start(m->outbound, &rq, take_answer, &a, NULL, e));
 	LK_TRY(lk_loop_run(m->loop, e));
-	LK_REQUIRE(a.ok, e, a.err.reason, "%s", a.err.msg);
+	LK_REQUIRE(a.ok, e, a.err.reason, "%s: %s (--masa HOST:PORT names another)", m->url, a.err.msg);
 	return LK_OK;
 }
 
