@@ -94,13 +94,21 @@ text_of(const json_t *v, char buf[static 32])
 
 /* Foreign text never acts on a terminal. */
 static void
+put_text(const char *s)
+{
+	for (; *s; s++)
+		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+}
+
+/* Width 0: the last one of its line. */
+static void
 put_cell(const char *s, int width)
 {
-	for (; *s; s++, width--)
-		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-	for (; width > 0; width--)
-		putchar(' ');
-	fputs("  ", stdout);
+	put_text(s);
+	if (width)
+		printf("%*s", width - (int)strlen(s) + 2, "");
+	else
+		putchar('\n');
 }
 
 struct column {
@@ -125,13 +133,10 @@ print_table(const json_t *rows, const struct column *columns, size_t n)
 		}
 		put_cell(columns[c].title, c + 1 < n ? width[c] : 0);
 	}
-	putchar('\n');
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
 		for (c = 0; c < n; c++)
 			put_cell(text_of(json_object_get(row, columns[c].member), buf),
 				c + 1 < n ? width[c] : 0);
-		putchar('\n');
-	}
 }
 
 /* An object as lines "name: value", what is inside it indented. */
@@ -161,8 +166,9 @@ print_lines(const json_t *v, int depth)
 				putchar('\n');
 			continue;
 		}
-		printf("%*s", depth * 2, "");
-		lk_cli_line(stdout, "-", text_of(member, buf));
+		printf("%*s- ", depth * 2, "");
+		put_text(text_of(member, buf));
+		putchar('\n');
 	}
 }
 

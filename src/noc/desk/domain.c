@@ -200,7 +200,7 @@ list_anchors(const struct lk_domain *d, struct lk_model *m, json_t *list, struct
 		LK_TRY(add_anchor(list, cas[i].name, d->ca[i].v[0], cas[i].holder, cas[i].falls, e));
 	if (d->radius_anchor.n)
 		LK_TRY(add_anchor(list, "RADIUS anchor", d->radius_anchor.v[0], "the signer",
-			"It has the server CA's key: that one's fall.", e));
+			"It is the server CA's key in another certificate: it falls with that one.", e));
 	for (;;) {
 		LK_TRY(lk_store_next(lk_model_store(m), &scan, &r.record, &found, e));
 		if (!found)
