@@ -341,8 +341,8 @@ lk_credentials_done(struct lk_credentials *c)
 }
 
 static struct lk_result
-read_onboarded(
-	const struct lk_credentials *c, const char *dir, struct lk_onboarded *o, struct lk_err *e)
+read_onboarded(const struct lk_credentials *c, const char *dir, struct lk_key *key,
+	struct lk_onboarded *o, struct lk_err *e)
 {
 	char line[LK_KEY_URI_MAX + 1];
 
@@ -356,14 +356,18 @@ read_onboarded(
 	LK_TRY(check_information(o->onboarding, o->domain, c->idevid.v[0], o->ldevid.v[0], e));
 	LK_TRY(read_uri(dir, "key", line, sizeof line, e));
 	LK_TRY(lk_key_uri_in(dir, line, o->key_uri, sizeof o->key_uri, e));
-	LK_TRY(lk_key_load(o->key_uri, &o->key, e));
+	if (key)
+		o->key = lk_key_ref(key);
+	else
+		LK_TRY(lk_key_load(o->key_uri, &o->key, e));
 	LK_REQUIRE(lk_slice_eq(lk_key_spki(o->key), lk_cert_spki(o->ldevid.v[0])), e,
 		LK_R_KEY_MISMATCH, "the key is not that of ldevid.pem");
 	return LK_OK;
 }
 
 struct lk_result
-lk_onboarded_load(const struct lk_credentials *c, struct lk_onboarded *ret, struct lk_err *e)
+lk_onboarded_load(const struct lk_credentials *c, struct lk_key *key, struct lk_onboarded *ret,
+	struct lk_err *e)
 {
 	LK_CLEANUP(lk_onboarded_done)
 	struct lk_onboarded o = { .voucher = LK_BUF_INIT(LK_VOUCHER_MAX),
@@ -372,7 +376,7 @@ lk_onboarded_load(const struct lk_credentials *c, struct lk_onboarded *ret, stru
 
 	LK_TRY(lk_path_join(c->dir, LIVE, dir, sizeof dir, e));
 	LK_REQUIRE(lk_credentials_onboarded(c), e, LK_R_AGENT_NOT_ONBOARDED, "there is no %s", dir);
-	if (!read_onboarded(c, dir, &o, e).ok)
+	if (!read_onboarded(c, dir, key, &o, e).ok)
 		return lk_fail_as(e, LK_R_FILE_MISSING, LK_R_AGENT_STATE, "%s", dir);
 	*ret = o;
 	o = (struct lk_onboarded){ .key = NULL };

@@ -71,7 +71,8 @@ struct lk_onboarded {
 	struct lk_onboarding *onboarding; /* parsed, checked against the anchor again */
 };
 
-/* LK_R_AGENT_NOT_ONBOARDED, LK_R_AGENT_STATE. Caller releases ret. */
-LK_RESULT lk_onboarded_load(
-	const struct lk_credentials *c, struct lk_onboarded *ret, struct lk_err *e);
+/* key: the LDevID's where it is open already, shared; NULL: it is opened. LK_R_AGENT_NOT_ONBOARDED,
+ * LK_R_AGENT_STATE. Caller releases ret. */
+LK_RESULT lk_onboarded_load(const struct lk_credentials *c, struct lk_key *key,
+	struct lk_onboarded *ret, struct lk_err *e);
 void lk_onboarded_done(struct lk_onboarded *o); /* cleanup function too */

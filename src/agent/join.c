@@ -332,6 +332,9 @@ lk_agent_renew(struct lk_agent *a, struct lk_err *e)
 	struct lk_onboarded renewed;
 	struct lk_pledge_credentials keep;
 
+	/* A TPM holds three objects at a time, one of which makes the next: the LDevID's key that there is,
+	 * the new one, and not the IDevID's, which has no part in this. */
+	a->credentials.idevid_key = lk_key_free(a->credentials.idevid_key);
 	LK_TRY(lk_credentials_new_key(&a->credentials, &key, e));
 	LK_TRY(ask_again(a, key, &got, e));
 	/*= RFC7030 4.2.3: the certificate is for the key that was asked about =*/
@@ -343,7 +346,7 @@ lk_agent_renew(struct lk_agent *a, struct lk_err *e)
 		a->onboarded.pinned.v[0], lk_buf_slice(&a->onboarded.voucher),
 		lk_buf_slice(&a->onboarded.information), a->onboarded.onboarding };
 	LK_TRY(lk_credentials_commit(&a->credentials, &keep, e));
-	LK_TRY(lk_onboarded_load(&a->credentials, &renewed, e));
+	LK_TRY(lk_onboarded_load(&a->credentials, key, &renewed, e));
 	if (a->key_socket)
 		lk_key_socket_use(a->key_socket, renewed.key);
 	lk_onboarded_done(&a->onboarded);

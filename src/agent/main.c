@@ -141,7 +141,7 @@ run(struct lk_agent *a, struct lk_err *e)
 	LK_CLEANUP(lk_supplicant_stop) struct lk_supplicant supplicant = { .fd = -1 };
 
 	if (lk_credentials_onboarded(&a->credentials))
-		LK_TRY(lk_onboarded_load(&a->credentials, &a->onboarded, e));
+		LK_TRY(lk_onboarded_load(&a->credentials, NULL, &a->onboarded, e));
 	else
 		LK_TRY(lk_agent_onboard(a, e));
 	LK_TRY(open_key_socket(a, e));
@@ -167,7 +167,7 @@ status(struct lk_agent *a, struct lk_err *e)
 
 	lk_cert_subject(a->credentials.idevid.v[0], LK_OID_SERIAL_NUMBER, serial);
 	if (onboarded) {
-		LK_TRY(lk_onboarded_load(&a->credentials, &a->onboarded, e));
+		LK_TRY(lk_onboarded_load(&a->credentials, NULL, &a->onboarded, e));
 		network = a->onboarded.onboarding->leaf.network;
 		device = a->onboarded.onboarding->leaf.device;
 		lk_time_print(lk_cert_not_after(a->onboarded.ldevid.v[0]), until);
@@ -187,7 +187,7 @@ renew(struct lk_agent *a, struct lk_err *e)
 		LK_TRY(lk_candidate_parse(a->set.registrar, &a->registrar, e));
 		a->has_registrar = true;
 	}
-	LK_TRY(lk_onboarded_load(&a->credentials, &a->onboarded, e));
+	LK_TRY(lk_onboarded_load(&a->credentials, NULL, &a->onboarded, e));
 	return lk_agent_renew(a, e);
 }
 

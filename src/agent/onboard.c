@@ -306,7 +306,7 @@ keep(struct onboarding *o, struct lk_err *e)
 	a->has_registrar = true;
 	/* A TPM holds three objects at a time: the attempt lets go of its key before it is loaded. */
 	o->onboarded->engine = lk_engine_free(o->onboarded->engine);
-	LK_TRY(lk_onboarded_load(&a->credentials, &a->onboarded, e));
+	LK_TRY(lk_onboarded_load(&a->credentials, NULL, &a->onboarded, e));
 	lk_agent_tell(a, "onboarded", o->onboarded->name, "ok", NULL);
 	return LK_OK;
 }

@@ -192,10 +192,10 @@ is_onboarded(void)
 
 	assert_false(there("onboarding.new"));
 	if (!lk_credentials_onboarded(&c)) {
-		assert_refused(lk_onboarded_load(&c, &o, &e), e, LK_R_AGENT_NOT_ONBOARDED);
+		assert_refused(lk_onboarded_load(&c, NULL, &o, &e), e, LK_R_AGENT_NOT_ONBOARDED);
 		return false;
 	}
-	if (!lk_onboarded_load(&c, &o, &e).ok)
+	if (!lk_onboarded_load(&c, NULL, &o, &e).ok)
 		fail_msg("%s", e.msg);
 	return true;
 }
@@ -322,7 +322,7 @@ what_is_kept_is_what_came(void **state)
 	{
 		LK_CLEANUP(lk_credentials_done) struct lk_credentials c = opened();
 
-		assert_true(lk_onboarded_load(&c, &o, &e).ok);
+		assert_true(lk_onboarded_load(&c, NULL, &o, &e).ok);
 	}
 	assert_true(lk_cert_eq(o.pinned.v[0], pki_cert(&cast.domain)));
 	assert_true(lk_slice_eq(lk_buf_slice(&o.voucher), LK_SLICE_LIT("voucher")));
@@ -355,7 +355,7 @@ a_damaged_store_is_said_to_be_one(void **state)
 	c = opened();
 	snprintf(path, sizeof path, "%s/onboarding/ca.pem", dir);
 	assert_int_equal(unlink(path), 0);
-	assert_refused(lk_onboarded_load(&c, &o, &e), e, LK_R_AGENT_STATE);
+	assert_refused(lk_onboarded_load(&c, NULL, &o, &e), e, LK_R_AGENT_STATE);
 	reset();
 }
 

@@ -183,7 +183,7 @@ onboarded(struct lk_agent *a, const char *url, bool own_anchor)
 	got = (struct lk_pledge_credentials){ key, pki_cert(&ldevid), &cast.domain.chain,
 		pki_cert(&cast.domain), LK_SLICE_LIT("voucher"), lk_buf_slice(&der), o };
 	assert_true(lk_credentials_commit(&a->credentials, &got, &e).ok);
-	if (!lk_onboarded_load(&a->credentials, &a->onboarded, &e).ok)
+	if (!lk_onboarded_load(&a->credentials, NULL, &a->onboarded, &e).ok)
 		fail_msg("%s", e.msg);
 }
 
@@ -329,7 +329,7 @@ test_renewal(void **state)
 	assert_true(
 		lk_slice_eq(lk_key_spki(a.onboarded.key), lk_cert_spki(a.onboarded.ldevid.v[0])));
 	/* and durable; the rest is what it was */
-	assert_true(lk_onboarded_load(&a.credentials, &kept, &e).ok);
+	assert_true(lk_onboarded_load(&a.credentials, NULL, &kept, &e).ok);
 	assert_true(lk_slice_eq(lk_key_spki(kept.key), lk_key_spki(a.onboarded.key)));
 	assert_string_equal(kept.onboarding->leaf.network, "home");
 }
@@ -361,7 +361,7 @@ test_renewals_that_are_refused(void **state)
 		old = lk_key_ref(a.onboarded.key);
 		assert_refused(lk_agent_renew(&a, &e), e, bad[i].reason);
 		assert_true(lk_slice_eq(lk_key_spki(a.onboarded.key), lk_key_spki(old)));
-		assert_true(lk_onboarded_load(&a.credentials, &kept, &e).ok);
+		assert_true(lk_onboarded_load(&a.credentials, NULL, &kept, &e).ok);
 		assert_true(lk_slice_eq(lk_key_spki(kept.key), lk_key_spki(old)));
 	}
 }
