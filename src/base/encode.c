@@ -4,6 +4,8 @@
  */
 #include "base/encode.h"
 
+#include <strings.h>
+
 #define LINE_MAX_CHARS 76 /* RFC 2045 6.8, as the EST clients wrap it */
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -168,4 +170,13 @@ lk_hex_decode(struct lk_slice in, struct lk_buf *out, struct lk_err *e)
 		}
 	}
 	return LK_OK;
+}
+
+bool
+lk_media_type_is(const char *value, const char *want)
+{
+	size_t n = strcspn(value, "; \t");
+
+	/*= RFC9110 8.3.1: type and subtype are in any case =*/
+	return n == strlen(want) && strncasecmp(value, want, n) == 0;
 }

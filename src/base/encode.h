@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bytes as text: base64 (RFC 4648 section 4) and hexadecimal.
+ * Bytes as text: base64 (RFC 4648 section 4) and hexadecimal; and what a text says it is.
  */
 #pragma once
 
@@ -25,3 +25,6 @@ LK_RESULT lk_base64_decode(
 void lk_hex(struct lk_slice in, char *dst);
 /* As base64: appends, untouched on failure. Refuses with LK_R_SYNTAX_HEX. */
 LK_RESULT lk_hex_decode(struct lk_slice in, struct lk_buf *out, struct lk_err *e);
+
+/* Whether a Content-Type is `want` ("application/pkcs10"), whatever its parameters. */
+bool lk_media_type_is(const char *value, const char *want);

@@ -561,14 +561,6 @@ lk_http1_field(const struct lk_http1 *h, const char *name)
 	return "";
 }
 
-bool
-lk_http1_media_type_is(const char *value, const char *want)
-{
-	size_t n = strcspn(value, "; \t");
-
-	return n == strlen(want) && strncasecmp(value, want, n) == 0;
-}
-
 /* --- writing ----------------------------------------------------------------------------- */
 
 const char *

@@ -72,8 +72,6 @@ LK_RESULT lk_http1_eof(struct lk_http1 *h, struct lk_err *e);
 
 /* The value of a field, by name in any case; "" when absent; the first when repeated. */
 const char *lk_http1_field(const struct lk_http1 *h, const char *name);
-/* Whether a media type is `want` ("application/pkcs10"), whatever its parameters. */
-bool lk_http1_media_type_is(const char *value, const char *want);
 
 /* What is to be sent. Strings are borrowed; one with CR, LF or NUL in it is LK_R_BUG. */
 struct lk_http1_request {

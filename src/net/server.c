@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/path.h"
 #include "crypto/ossl.h"
 #include "net/loop.h"
@@ -315,7 +316,7 @@ find_route(struct lk_request *c, struct lk_err *e)
 	LK_REQUIRE(path_known, e, LK_R_HTTP_PATH, "there is no %.64s", c->http.path);
 	LK_REQUIRE(r < set->routes + set->n_routes, e, LK_R_HTTP_METHOD,
 		"%.16s is not allowed on %.64s", c->http.method, c->http.path);
-	LK_REQUIRE(!r->content_type || lk_http1_media_type_is(type, r->content_type), e,
+	LK_REQUIRE(!r->content_type || lk_media_type_is(type, r->content_type), e,
 		LK_R_HTTP_CONTENT_TYPE, "the content type is '%.64s', want %s", type,
 		r->content_type);
 	c->route = r;

@@ -211,12 +211,8 @@ request_voucher(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 static struct lk_result
 check_type(const struct response *r, const char *want, struct lk_err *e)
 {
-	size_t n = strlen(want);
-
-	/*= RFC9110 8.3.1: type and subtype are in any case =*/
-	LK_REQUIRE(strncasecmp(r->content_type, want, n) == 0 &&
-			   (!r->content_type[n] || strchr("; \t", r->content_type[n])),
-		e, LK_R_PLEDGE_ANSWER, "the answer is of type \"%s\", want %s", r->content_type, want);
+	LK_REQUIRE(lk_media_type_is(r->content_type, want), e, LK_R_PLEDGE_ANSWER,
+		"the answer is of type \"%s\", want %s", r->content_type, want);
 	return LK_OK;
 }
 

@@ -166,6 +166,18 @@ test_hex(void **state)
 	}
 }
 
+static void
+test_media_type(void **state)
+{
+	(void)state;
+	assert_true(lk_media_type_is("application/pkcs10", "application/pkcs10"));
+	assert_true(lk_media_type_is("Application/PKCS10 ; charset=x", "application/pkcs10"));
+	assert_true(lk_media_type_is("application/pkcs10;x", "application/pkcs10"));
+	assert_false(lk_media_type_is("application/pkcs1", "application/pkcs10"));
+	assert_false(lk_media_type_is("application/pkcs100", "application/pkcs10"));
+	assert_false(lk_media_type_is("", "application/pkcs10"));
+}
+
 int
 main(void)
 {
@@ -176,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_base64_refused),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_media_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,7 +94,7 @@ check_head(const struct lk_http1 *h, const struct client *c)
 	struct lk_err e;
 
 	assert_int_equal(lk_endpoint_find(LK_SERVICE_NOC, h->method, h->path), c->endpoint);
-	assert_true(lk_http1_media_type_is(lk_http1_field(h, "Content-Type"), row->media_type));
+	assert_true(lk_media_type_is(lk_http1_field(h, "Content-Type"), row->media_type));
 	assert_true(h->body.n <= row->body_max);
 	if (!c->user) {
 		assert_string_equal(authorization, "");

@@ -516,18 +516,6 @@ test_print(void **state)
 	assert_int_equal(b.n, 0);
 }
 
-static void
-test_media_type(void **state)
-{
-	(void)state;
-	assert_true(lk_http1_media_type_is("application/pkcs10", "application/pkcs10"));
-	assert_true(lk_http1_media_type_is("Application/PKCS10 ; charset=x", "application/pkcs10"));
-	assert_true(lk_http1_media_type_is("application/pkcs10;x", "application/pkcs10"));
-	assert_false(lk_http1_media_type_is("application/pkcs1", "application/pkcs10"));
-	assert_false(lk_http1_media_type_is("application/pkcs100", "application/pkcs10"));
-	assert_false(lk_http1_media_type_is("", "application/pkcs10"));
-}
-
 int
 main(void)
 {
@@ -544,7 +532,6 @@ main(void)
 		cmocka_unit_test(test_response),
 		cmocka_unit_test(test_refused_responses),
 		cmocka_unit_test(test_print),
-		cmocka_unit_test(test_media_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -530,6 +530,7 @@ test_masa_answers_something_else(void **state)
 		{ 200, "text/html", "<html>", LK_R_MASA_ANSWER },
 		{ 200, "", "", LK_R_MASA_ANSWER },
 		{ 200, LK_TYPE_VOUCHER, "", LK_R_MASA_ANSWER },
+		{ 200, LK_TYPE_VOUCHER "x", "voucher", LK_R_MASA_ANSWER },
 	};
 
 	(void)state;

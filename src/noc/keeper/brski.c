@@ -257,7 +257,7 @@ check_status(const struct lk_fetched_body *f, const char *want_type, struct lk_e
 		(long long)f->status);
 	LK_REQUIRE(f->status == 200, e, LK_R_MASA_REFUSED, "the MASA answered %lld: %.*s",
 		(long long)f->status, (int)(f->body.n < 120 ? f->body.n : 120), (const char *)f->body.p);
-	LK_REQUIRE(strncmp(f->content_type, want_type, strlen(want_type)) == 0, e, LK_R_MASA_ANSWER,
+	LK_REQUIRE(lk_media_type_is(f->content_type, want_type), e, LK_R_MASA_ANSWER,
 		"the MASA answered with %s, want %s", f->content_type[0] ? f->content_type : "no type",
 		want_type);
 	LK_REQUIRE(f->body.n > 0, e, LK_R_MASA_ANSWER, "the MASA answered with an empty body");
