@@ -108,10 +108,15 @@ stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e)
 		if (lk_agent_ms(a) < at_ms)
 			continue;
 		again_ms = lk_agent_ms(a) + DAY_MS;
-		if (lk_agent_renew(a, e).ok)
-			since_ms = lk_agent_ms(a);
-		else
+		if (!lk_agent_renew(a, e).ok) {
 			lk_agent_tell(a, "renew", "", "failed", e);
+			continue;
+		}
+		since_ms = lk_agent_ms(a);
+		if (supplicant->pid > 0) { /* with a key in a TPM it goes on by the reference it began with */
+			lk_supplicant_stop(supplicant);
+			LK_TRY(lk_agent_join(a, supplicant, e));
+		}
 	}
 }
 
