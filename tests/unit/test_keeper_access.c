@@ -239,6 +239,37 @@ test_revocation_closes_the_port(void **state)
 	site_done(&s);
 }
 
+/* Its certificate is good, and stays so for the day on which it is approved again. */
+/*= A1.2: a device that an operator denied stays out, whatever credentials it has =*/
+static void
+test_denied_while_it_is_in(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	site_grant(&s, SITE_PORT, SITE_MAC);
+	assert_int_equal(site_operate(&s, "device.deny", DEVICE), LK_R_NONE);
+	site_port_event(&s, LK_PORT_AUTHENTICATED, SITE_PORT, SITE_MAC);
+	assert_site_refused(&s, LK_R_CERT_REVOKED); /* the grant from before */
+	site_grant(&s, SITE_PORT, SITE_MAC);
+	assert_site_refused(&s, LK_R_DEVICE_DENIED);
+	site_ask(&s, &s.ldevid, LK_EP_ONBOARDING_INFORMATION, lk_slice(NULL, 0));
+	assert_site_refused(&s, LK_R_DEVICE_DENIED);
+	site_pass(&s, 1);
+	assert_int_equal(site_operate(&s, "device.approve", DEVICE), LK_R_NONE);
+	assert_int_equal(site_grant(&s, SITE_PORT, SITE_MAC), LK_R_NONE);
+	site_port_event(&s, LK_PORT_AUTHENTICATED, SITE_PORT, SITE_MAC);
+	assert_int_equal(site_device(&s)->state, LK_STATE_S9);
+	site_done(&s);
+	site_init(&s, "allow");
+	site_until(&s, SITE_CONNECTED);
+	assert_int_equal(site_operate(&s, "device.deny", DEVICE), LK_R_NONE);
+	assert_string_equal(closing(&s)->port, SITE_PORT);
+	site_done(&s);
+}
+
 /* --- what is only seen
  * ------------------------------------------------------------------------------ */
 
@@ -286,6 +317,7 @@ main(void)
 		cmocka_unit_test(test_no_port_without_its_grant),
 		cmocka_unit_test(test_revocation_overtakes_the_grant),
 		cmocka_unit_test(test_revocation_closes_the_port),
+		cmocka_unit_test(test_denied_while_it_is_in),
 		cmocka_unit_test(test_what_is_noted),
 	};
 

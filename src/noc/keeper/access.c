@@ -27,7 +27,8 @@ find_device(struct lk_turn *t, const struct lk_grant_request_body *g,
 	LK_REQUIRE(strcmp(cert->profile, "ldevid") == 0, e, LK_R_ACCESS_PROFILE,
 		"certificate %s is a %s's, which gives no network access", cert->serial, cert->profile);
 	memcpy(d->id, cert->device_id, sizeof d->id);
-	return lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d->record, e);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d->record, e));
+	return lk_device_not_denied(d, e);
 }
 
 struct lk_result
@@ -96,7 +97,7 @@ authenticated(struct lk_turn *t, const struct lk_port_event_body *p, struct lk_e
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
 	/*= SEC-06: a revocation between the grant and the port's opening wins =*/
 	LK_REQUIRE(d.revocation_generation == grant.generation, e, LK_R_CERT_REVOKED,
-		"device %s was revoked after it was granted access", d.serial);
+		"device %s was revoked or denied after it was granted access", d.serial);
 	memcpy(d.port, p->port, sizeof d.port);
 	memcpy(d.mac, p->mac, sizeof d.mac);
 	if (d.state == LK_STATE_S8) {

@@ -60,13 +60,21 @@ new_device(struct lk_turn *t, const struct identity *who, struct lk_device_recor
 		NULL, e);
 }
 
+struct lk_result
+lk_device_not_denied(const struct lk_device_record *d, struct lk_err *e)
+{
+	/*= A1.2: a device that an operator denied stays out, whatever credentials it has =*/
+	LK_REQUIRE(strcmp(d->admission, "denied") != 0, e, LK_R_DEVICE_DENIED,
+		"an operator denied device %s", d->serial);
+	return LK_OK;
+}
+
 static struct lk_result
 check_known(const struct identity *who, struct lk_device_record *d, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record now = LK_RECORD_INIT(device);
 
-	LK_REQUIRE(strcmp(d->admission, "denied") != 0, e, LK_R_DEVICE_DENIED,
-		"an operator denied device %s", d->serial);
+	LK_TRY(lk_device_not_denied(d, e));
 	LK_REQUIRE(d->state != LK_STATE_S16, e, LK_R_DEVICE_ENDED, "device %s is at its end of life",
 		d->serial);
 	LK_TRY(describe(who, &now, e));

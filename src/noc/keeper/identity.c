@@ -264,7 +264,8 @@ lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w, struc
 {
 	LK_TRY(lk_identity_own(t, w, &keeper_of(t)->device_ca, ret, ret_cert, e));
 	memcpy(ret_device->id, ret_cert->device_id, sizeof ret_device->id);
-	return lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &ret_device->record, e);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &ret_device->record, e));
+	return lk_device_not_denied(ret_device, e);
 }
 
 struct lk_result

@@ -138,6 +138,8 @@ struct manufacturer *lk_identity_manufacturer(struct lk_keeper *k, const char *i
 
 /* --- admission.c ---------------------------------------------------------------------------- */
 enum admission { ADMIT, ADMIT_ASK };
+/* LK_R_DEVICE_DENIED. */
+LK_RESULT lk_device_not_denied(const struct lk_device_record *d, struct lk_err *e);
 /* The device of an IDevID: found, or made as policy says. Refuses what may not come in. *ret_device
  * is written to the store when it is new. */
 LK_RESULT lk_admission(struct lk_turn *t, const struct identity *who, struct lk_device_record *ret,

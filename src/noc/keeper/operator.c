@@ -350,6 +350,8 @@ device_deny(struct lk_turn *t, const char *actor, const json_t *args, json_t *re
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 
 	LK_TRY(find_device(t, args, &d, e));
+	d.revocation_generation++; /* a grant that was given before is void */
+	LK_TRY(lk_access_cut(t, &d, e));
 	LK_TRY(admit(t, actor, &d, "denied", "denied", result, e));
 	return lk_run_end(t, d.id, e);
 }
