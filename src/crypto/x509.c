@@ -14,6 +14,7 @@
 #include "base/encode.h"
 #include "crypto/digest.h"
 #include "crypto/ossl.h"
+#include "crypto/peer_library.h"
 #include "crypto/policy.h"
 
 struct lk_cert {
@@ -104,10 +105,13 @@ decode(struct lk_slice der, struct lk_cert **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
 	LK_CLEANUP(X509_freep) X509 *x = NULL;
+	OSSL_LIB_CTX *library;
 	const uint8_t *p = der.p;
 
-	x = d2i_X509(NULL, &p, (long)der.n);
-	LK_OSSL(x, e, LK_R_CERT_SYNTAX, "not a DER certificate");
+	LK_TRY(lk_peer_library(&library, e));
+	x = X509_new_ex(library, NULL);
+	/* on failure the certificate is freed and x is NULL */
+	LK_OSSL(x && d2i_X509(&x, &p, (long)der.n), e, LK_R_CERT_SYNTAX, "not a DER certificate");
 	LK_REQUIRE(p == der.p + der.n, e, LK_R_CERT_SYNTAX, "%zu bytes follow the certificate",
 		(size_t)(der.p + der.n - p));
 	LK_TRY(lk_cert_from_x509(x, &c, e));

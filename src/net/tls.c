@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "crypto/ossl.h"
+#include "crypto/peer_library.h"
 
 /* Bytes of a peer's whole Certificate message. */
 #define CERT_LIST_MAX (32 * 1024)
@@ -51,8 +52,11 @@ lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err 
 		[LK_TLS_CLIENT_CERT_OPTIONAL] = SSL_VERIFY_PEER,
 		[LK_TLS_CLIENT_CERT_REQUIRED] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
 	};
-	LK_CLEANUP(SSL_CTX_freep) SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	LK_CLEANUP(SSL_CTX_freep) SSL_CTX *ctx = NULL;
+	OSSL_LIB_CTX *library;
 
+	LK_TRY(lk_peer_library(&library, e));
+	ctx = SSL_CTX_new_ex(library, NULL, TLS_server_method());
 	LK_OSSL(ctx, e, LK_R_NOMEM, "no memory for a TLS context");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
