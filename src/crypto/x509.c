@@ -66,21 +66,43 @@ lk_cert_from_x509(X509 *x, struct lk_cert **ret, struct lk_err *e)
 	return LK_OK;
 }
 
-/* Certificates by their bytes; the one of two in a place that came last. */
+/* A path from leaf to top that was verified. That stays true, but for the time. */
+struct path {
+	struct lk_cert *leaf, *top;
+	enum lk_chain_times times;
+	int64_t from, until; /* of those whose time counts; good before `until` */
+};
+
+/* By the leaf's bytes; the one of two in a place that came last. */
+struct place {
+	struct lk_cert *cert;
+	struct path path;
+};
+
 static struct {
-	struct lk_cert **place;
+	struct place *place;
 	size_t n;
 } remembered;
+
+static void
+forget_path(struct path *p)
+{
+	lk_cert_free(p->leaf);
+	lk_cert_free(p->top);
+	*p = (struct path){ .leaf = NULL };
+}
 
 struct lk_result
 lk_cert_remember(size_t n, struct lk_err *e)
 {
-	struct lk_cert **place = n ? calloc(n, sizeof(struct lk_cert *)) : NULL;
+	struct place *place = n ? calloc(n, sizeof(struct place)) : NULL;
 	size_t i;
 
 	LK_REQUIRE(place || !n, e, LK_R_NOMEM, "no memory to remember certificates");
-	for (i = 0; i < remembered.n; i++)
-		lk_cert_free(remembered.place[i]);
+	for (i = 0; i < remembered.n; i++) {
+		lk_cert_free(remembered.place[i].cert);
+		forget_path(&remembered.place[i].path);
+	}
 	free(remembered.place);
 	remembered.place = place;
 	remembered.n = n;
@@ -88,8 +110,8 @@ lk_cert_remember(size_t n, struct lk_err *e)
 }
 
 /* A certificate ends with its signature, whose last octets are as good as any hash; who makes
- * them collide makes us decode, as without a memory. */
-static struct lk_cert **
+ * them collide makes us decode and verify, as without a memory. */
+static struct place *
 place_of(struct lk_slice der)
 {
 	uint32_t end = 0;
@@ -125,19 +147,19 @@ struct lk_result
 lk_cert_parse(struct lk_slice der, struct lk_cert **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
-	struct lk_cert **place;
+	struct place *place;
 
 	LK_REQUIRE(der.n > 0 && der.n <= LK_CERT_DER_MAX, e, LK_R_TOO_LARGE,
 		"a certificate of %zu bytes, 1 to %d are taken", der.n, LK_CERT_DER_MAX);
 	place = place_of(der);
-	if (place && *place && lk_slice_eq(lk_cert_der(*place), der)) {
-		*ret = lk_cert_ref(*place);
+	if (place && place->cert && lk_slice_eq(lk_cert_der(place->cert), der)) {
+		*ret = lk_cert_ref(place->cert);
 		return LK_OK;
 	}
 	LK_TRY(decode(der, &c, e));
 	if (place) {
-		lk_cert_free(*place);
-		*place = lk_cert_ref(c);
+		lk_cert_free(place->cert);
+		place->cert = lk_cert_ref(c);
 	}
 	*ret = LK_TAKE(c);
 	return LK_OK;
@@ -575,7 +597,8 @@ lk_certs_print_pkcs7(const struct lk_certs *l, struct lk_buf *out, struct lk_err
 }
 
 struct lk_anchors {
-	X509_STORE *store;
+	struct lk_certs certs;
+	X509_STORE *store; /* the same */
 };
 
 struct lk_result
@@ -585,6 +608,7 @@ lk_anchors_new(const struct lk_certs *anchors, struct lk_anchors **ret, struct l
 	size_t i;
 
 	LK_REQUIRE(a, e, LK_R_NOMEM, "no memory for trust anchors");
+	lk_certs_copy(anchors, &a->certs);
 	a->store = X509_STORE_new();
 	LK_OSSL(a->store, e, LK_R_NOMEM, "no memory for trust anchors");
 	for (i = 0; i < anchors->n; i++)
@@ -600,6 +624,7 @@ lk_anchors_free(struct lk_anchors *a)
 	if (!a)
 		return NULL;
 	X509_STORE_free(a->store);
+	lk_certs_done(&a->certs);
 	free(a);
 	return NULL;
 }
@@ -624,18 +649,74 @@ is_time_error(int err)
 	return err == X509_V_ERR_CERT_HAS_EXPIRED || err == X509_V_ERR_CERT_NOT_YET_VALID;
 }
 
+static bool
+was_verified(const struct lk_anchors *anchors, const struct lk_cert *leaf,
+	enum lk_chain_times times, int64_t now)
+{
+	const struct place *place = place_of(lk_cert_der(leaf));
+	const struct path *p = place ? &place->path : NULL;
+
+	return p && p->leaf && lk_cert_eq(p->leaf, leaf) && p->times == times &&
+	       (times == LK_TIMES_IGNORE || (p->from <= now && now < p->until)) &&
+	       lk_certs_contain(&anchors->certs, p->top);
+}
+
+/* When all whose time counts are valid; false: a time cannot be read. */
+static bool
+time_of_path(const STACK_OF(X509) *path, struct path *ret)
+{
+	int i;
+
+	ret->from = INT64_MIN;
+	ret->until = INT64_MAX;
+	for (i = ret->times == LK_TIMES_IGNORE_LEAF; i < sk_X509_num(path); i++) {
+		int64_t from, until;
+
+		if (!time_of(X509_get0_notBefore(sk_X509_value(path, i)), &from) ||
+			!time_of(X509_get0_notAfter(sk_X509_value(path, i)), &until))
+			return false;
+		ret->from = from > ret->from ? from : ret->from;
+		ret->until = until < ret->until ? until : ret->until;
+	}
+	return true;
+}
+
+static void
+remember_path(const struct lk_anchors *anchors, const struct lk_cert *leaf,
+	const STACK_OF(X509) *path, enum lk_chain_times times)
+{
+	struct place *place = place_of(lk_cert_der(leaf));
+	struct path now = { .times = times };
+	const X509 *top = sk_X509_value(path, sk_X509_num(path) - 1);
+	size_t i;
+
+	for (i = 0; i < anchors->certs.n; i++)
+		if (X509_cmp(anchors->certs.v[i]->x509, top) == 0)
+			break;
+	if (!place || i == anchors->certs.n || !time_of_path(path, &now))
+		return;
+	now.leaf = lk_cert_ref((struct lk_cert *)(uintptr_t)leaf);
+	now.top = lk_cert_ref(anchors->certs.v[i]);
+	forget_path(&place->path);
+	place->path = now;
+}
+
 struct lk_result
 lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	const struct lk_certs *untrusted, enum lk_chain_times times, int64_t now, struct lk_err *e)
 {
-	LK_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	LK_CLEANUP(X509_STORE_CTX_freep) X509_STORE_CTX *ctx = NULL;
 	/* The stack borrows its certificates, so only the stack itself is freed. */
-	LK_CLEANUP(lk_x509_listp) STACK_OF(X509) *list = sk_X509_new_null();
+	LK_CLEANUP(lk_x509_listp) STACK_OF(X509) *list = NULL;
 	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
 	char subject[128];
 	size_t i;
 	int err;
 
+	if (was_verified(anchors, leaf, times, now))
+		return LK_OK;
+	ctx = X509_STORE_CTX_new();
+	list = sk_X509_new_null();
 	LK_OSSL(ctx && list, e, LK_R_NOMEM, "no memory to verify a chain");
 	for (i = 0; untrusted && i < untrusted->n; i++)
 		LK_OSSL(sk_X509_push(list, untrusted->v[i]->x509), e, LK_R_NOMEM,
@@ -650,9 +731,12 @@ lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 		X509_STORE_CTX_set_verify_cb(ctx, forgive_leaf_times);
 	X509_STORE_CTX_set_flags(ctx, flags);
 	/*= SEC-12: every certificate of a path is within the crypto policy =*/
-	if (X509_verify_cert(ctx) == 1)
-		return lk_policy_check_path(
-			lk_policy_chosen(), X509_STORE_CTX_get0_chain(ctx), e);
+	if (X509_verify_cert(ctx) == 1) {
+		LK_TRY(lk_policy_check_path(
+			lk_policy_chosen(), X509_STORE_CTX_get0_chain(ctx), e));
+		remember_path(anchors, leaf, X509_STORE_CTX_get0_chain(ctx), times);
+		return LK_OK;
+	}
 	err = X509_STORE_CTX_get_error(ctx);
 	lk_cert_subject_text(leaf, subject, sizeof subject);
 	ERR_clear_error();

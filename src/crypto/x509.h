@@ -31,8 +31,8 @@ struct lk_cert; /* opaque, immutable, reference counted */
 /* One DER certificate and nothing behind it. Caller frees. */
 LK_RESULT lk_cert_parse(struct lk_slice der, struct lk_cert **ret, struct lk_err *e);
 /* For a process of one thread that meets the same certificates again: lk_cert_parse() keeps the n
- * (some KiB each) that it decoded last and gives them out by their bytes. 0, as at the start, keeps
- * none. */
+ * (some KiB each) that it decoded last and gives them out by their bytes, lk_chain_verify() keeps n
+ * paths that it verified. 0, as at the start, keeps none. */
 LK_RESULT lk_cert_remember(size_t n, struct lk_err *e);
 /* Takes a reference on an X509 that OpenSSL owns. Caller frees. */
 LK_RESULT lk_cert_from_x509(X509 *x, struct lk_cert **ret, struct lk_err *e);
@@ -115,7 +115,7 @@ LK_DEFINE_CLEANUP(struct lk_anchors *, lk_anchors_free);
 
 /* RFC 5280 6.1: leaf chains over `untrusted` (may be NULL) to one of the anchors (which need not
  * be self-signed), by keys and signatures of the crypto policy. Purposes and names are the caller's
- * to check. Refuses with LK_R_CERT_CHAIN, LK_R_CERT_TIME or LK_R_CRYPTO_POLICY. */
+ * to check. A path that is remembered needs no `untrusted`. Refuses with LK_R_CERT_CHAIN, LK_R_CERT_TIME or LK_R_CRYPTO_POLICY. */
 LK_RESULT lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	const struct lk_certs *untrusted, enum lk_chain_times times, int64_t now, struct lk_err *e);
 

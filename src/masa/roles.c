@@ -175,6 +175,8 @@ load(struct lk_process *p, struct lk_signer_settings *set, enum lk_signer_key wh
 	return lk_signer_load(set, which, uri, path, e);
 }
 
+#define PINS_REMEMBERED 64 /* the same few owners' domain CAs come again and again */
+
 static struct lk_result
 signer_open(struct lk_process *p, struct lk_err *e)
 {
@@ -185,6 +187,7 @@ signer_open(struct lk_process *p, struct lk_err *e)
 
 	LK_TRY(load(p, &set, LK_SIGNER_MASA, c->tls_key, "masa-server.pem", e));
 	LK_TRY(load(p, &set, LK_SIGNER_VOUCHER, c->voucher_key, "voucher-signer.pem", e));
+	LK_TRY(lk_cert_remember(PINS_REMEMBERED, e));
 	LK_TRY(lk_signer_new(&set, &signer, e));
 	p->state = signer;
 	return LK_OK;

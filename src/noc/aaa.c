@@ -23,7 +23,8 @@
 #include "role/certs_file.h"
 #include "role/tls_key.h"
 
-#define BODY_MAX 8192
+#define BODY_MAX	   8192
+#define CLIENTS_REMEMBERED 8 /* RADIUS servers */
 
 struct state {
 	struct lk_process *process;
@@ -214,6 +215,7 @@ aaa_open(struct lk_process *p, struct lk_err *e)
 	LK_TRY(lk_certs_read(path, &s->chain, e));
 	LK_TRY(lk_noc_pki_path(lk_noc_config_of(p), "server-ca.pem", path, e));
 	LK_TRY(lk_certs_read(path, &s->ca, e));
+	LK_TRY(lk_cert_remember(CLIENTS_REMEMBERED, e));
 	return lk_anchors_new(&s->ca, &s->anchors, e);
 }
 

@@ -245,6 +245,67 @@ test_chain(void **state)
 		e, LK_R_CERT_CHAIN);
 }
 
+static enum lk_reason
+verify(const struct pki_id *leaf, const struct lk_anchors *anchors, bool shown,
+	enum lk_chain_times times, int64_t now)
+{
+	const struct lk_certs none = { .n = 0 };
+	struct lk_err e = { 0 };
+
+	lk_ignore(lk_chain_verify(
+		anchors, pki_cert(leaf), shown ? &leaf->chain : &none, times, now, &e));
+	return e.reason;
+}
+
+/* That the path is known shows where nobody shows its middle. It holds for its leaf, its anchor and
+ * its time, and for nothing else. */
+static void
+test_paths_are_remembered(void **state)
+{
+	const struct pki_spec ca = { .cn = "Sub CA", .ca = true, .not_before = PKI_NOW - 5 };
+	const struct pki_spec leaf = { .cn = "Leaf", .not_after = PKI_NOW + 5 };
+	const struct pki_spec weak = { .cn = "Weak", .sha1 = true };
+	LK_CLEANUP(pki_id_done) struct pki_id sub = { .key = NULL }, end = { .key = NULL },
+					      bad = { .key = NULL };
+	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *theirs = pki_anchors(&cast.stranger_ca);
+	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *middle = NULL;
+	struct lk_anchors *ours = cast.manufacturer;
+	struct lk_err e;
+
+	(void)state;
+	pki_issue(&cast.vendor, &ca, &sub);
+	pki_issue(&sub, &leaf, &end);
+	pki_issue(&sub, &weak, &bad);
+	middle = pki_anchors(&sub);
+	assert_true(lk_cert_remember(64, &e).ok);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_CHECK, PKI_NOW), LK_R_CERT_CHAIN);
+	assert_int_equal(verify(&end, ours, true, LK_TIMES_CHECK, PKI_NOW), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_CHECK, PKI_NOW), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_CHECK, PKI_NOW + 4), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, true, LK_TIMES_CHECK, PKI_NOW + 5), LK_R_CERT_TIME);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_CHECK, PKI_NOW - 5), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, true, LK_TIMES_CHECK, PKI_NOW - 6), LK_R_CERT_TIME);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE_LEAF, PKI_NOW), LK_R_CERT_CHAIN);
+	assert_int_equal(verify(&end, theirs, true, LK_TIMES_CHECK, PKI_NOW), LK_R_CERT_CHAIN);
+	/* another leaf of the same issuer */
+	assert_int_equal(verify(&bad, ours, true, LK_TIMES_CHECK, PKI_NOW), LK_R_CRYPTO_POLICY);
+	assert_int_equal(verify(&bad, ours, true, LK_TIMES_CHECK, PKI_NOW), LK_R_CRYPTO_POLICY);
+	assert_int_equal(verify(&bad, ours, false, LK_TIMES_CHECK, PKI_NOW), LK_R_CERT_CHAIN);
+
+	/* the leaf's own age does not count here, its issuer's does */
+	assert_int_equal(verify(&end, ours, true, LK_TIMES_IGNORE_LEAF, PKI_NOW), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE_LEAF, PKI_NOW + 9), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, true, LK_TIMES_IGNORE_LEAF, PKI_NOW - 6), LK_R_CERT_TIME);
+	assert_int_equal(verify(&end, ours, true, LK_TIMES_IGNORE, 0), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE, INT64_MAX), LK_R_NONE);
+
+	/* it ended at another anchor */
+	assert_int_equal(verify(&end, middle, false, LK_TIMES_CHECK, PKI_NOW), LK_R_NONE);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_CHECK, PKI_NOW), LK_R_CERT_CHAIN);
+	assert_true(lk_cert_remember(0, &e).ok);
+	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE, PKI_NOW), LK_R_CERT_CHAIN);
+}
+
 /* What the policy does not take anywhere on the path; an anchor is believed without its signature. */
 static void
 test_chain_is_within_the_policy(void **state)
@@ -348,6 +409,7 @@ main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_pkcs7_refusals),
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_paths_are_remembered),
 		cmocka_unit_test(test_chain_is_within_the_policy),
 		cmocka_unit_test(test_leaf_is_no_issuer),
 		cmocka_unit_test(test_order),
