@@ -15,7 +15,9 @@ all: $(BUILD)/build.ninja
 test: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
 	@tools/run-tests $(BUILD) $(ASAN):unit,vectors,fuzz-seeds
 
-test-long: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
+# Also: everything compiles with clang, as the fuzzers do.
+test-long: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja $(FUZZ)/build.ninja
+	ninja -C $(FUZZ)
 	@tools/run-tests $(BUILD) $(BUILD):long $(ASAN):unit,vectors,fuzz-seeds
 
 # What a newcomer does, on a fresh Debian of each release; CACHE=DIR keeps the packages.

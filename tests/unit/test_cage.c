@@ -450,7 +450,6 @@ test_capability_not_held(void **state)
 static void
 test_explain(void **state)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf said = LK_BUF_INIT(65536);
 	int fds[2], saved = dup(STDERR_FILENO), status;
 	char line[1024];
 	ssize_t n;

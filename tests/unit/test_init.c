@@ -191,7 +191,6 @@ test_a_foreign_file_is_not_overwritten(void **ctx)
 static void
 test_an_interrupted_run_is_started_anew(void **ctx)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf journal = LK_BUF_INIT(4096);
 	LK_CLEANUP(lk_certs_done) struct lk_certs before = { .n = 0 }, after = { .n = 0 };
 	struct lk_init_options o = { .name = "lab.example", .dir = etc, .state_dir = state,
 		.key_store = "file:", .registrar_name = "registrar.lab.example" };
