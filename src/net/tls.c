@@ -157,6 +157,9 @@ lk_tls_binding(SSL *ssl, uint8_t ret[static LK_TLS_BINDING_MAX], size_t *ret_n, 
 				ssl, ret, n, label, sizeof label - 1, NULL, 0, 0) == 1,
 			e, LK_R_CRYPTO_LIBRARY, "no key material can be exported");
 	} else {
+		/*= RFC7627 5.4: no tls-unique without the extended master secret =*/
+		LK_REQUIRE(SSL_get_extms_support(ssl) == 1, e, LK_R_TLS_BINDING,
+			"the %s session has no extended master secret", SSL_get_version(ssl));
 		/*= RFC5929 3.1: tls-unique is the first Finished message of the handshake =*/
 		n = SSL_is_server(ssl) ? SSL_get_peer_finished(ssl, ret, LK_TLS_BINDING_MAX)
 				       : SSL_get_finished(ssl, ret, LK_TLS_BINDING_MAX);

@@ -49,6 +49,8 @@ void lk_tls_facts_done(struct lk_tls_facts *f); /* cleanup function too */
 #define LK_TLS_BINDING_MAX 64
 
 /* The channel binding that a proof of possession is linked to (RFC 7030 3.5): tls-unique
- * (RFC 5929) up to TLS 1.2, tls-exporter (RFC 9266) from 1.3. Both sides compute the same. */
+ * (RFC 5929) up to TLS 1.2, tls-exporter (RFC 9266) from 1.3. Both sides compute the same.
+ * LK_R_TLS_BINDING: a session of TLS 1.2 that somebody in the middle could have made equal to
+ * another (RFC 7627). */
 LK_RESULT lk_tls_binding(struct ssl_st *ssl, uint8_t ret[static LK_TLS_BINDING_MAX], size_t *ret_n,
 	struct lk_err *e);

@@ -42,12 +42,28 @@ copy_label(enum lk_ep which, const char *path, struct lk_web_request_body *w)
 		w->label[0] = 0;
 }
 
+/* A session that nothing can be bound to is handed over as one: a request that is bound to it is
+ * refused then, another is not (strongSwan 5.9 has no extended master secret). */
+static struct lk_result
+describe_binding(const struct lk_request *r, uint8_t binding[static LK_TLS_BINDING_MAX],
+	struct lk_web_request_body *w, struct lk_err *e)
+{
+	struct lk_err why = { 0 };
+	size_t n;
+
+	if (lk_request_tls_binding(r, binding, &n, &why).ok)
+		w->binding = lk_slice(binding, n);
+	else if (why.reason != LK_R_TLS_BINDING)
+		return lk_fail(e, why.reason, "%s", why.msg);
+	return LK_OK;
+}
+
 static struct lk_result
 describe(const struct lk_request *r, enum lk_ep which, struct lk_buf *chain,
 	uint8_t binding[static LK_TLS_BINDING_MAX], struct lk_web_request_body *w, struct lk_err *e)
 {
 	const struct lk_request_view *v = lk_request_view(r);
-	size_t i, n;
+	size_t i;
 
 	w->endpoint = which;
 	w->connection = (int64_t)v->peer->connection;
@@ -66,9 +82,7 @@ describe(const struct lk_request *r, enum lk_ep which, struct lk_buf *chain,
 	for (i = 0; i < v->tls->n_chain; i++)
 		LK_TRY(lk_list_add(chain, v->tls->chain[i], e));
 	w->chain = lk_buf_slice(chain);
-	LK_TRY(lk_request_tls_binding(r, binding, &n, e));
-	w->binding = lk_slice(binding, n);
-	return LK_OK;
+	return describe_binding(r, binding, w, e);
 }
 
 static void

@@ -18,6 +18,7 @@ static struct world {
 	struct lk_web_request_body request; /* what was asked of the keeper */
 	struct lk_buf chain, body;          /* copies of its slices */
 	uint8_t binding[32];
+	enum lk_reason no_binding; /* why there is none; LK_R_NONE: there is one */
 	lk_reply_fn *done;
 	void *done_ctx;
 	unsigned replies;
@@ -71,7 +72,7 @@ __wrap_lk_request_tls_binding(const struct lk_request *r, uint8_t ret[static LK_
 	size_t *ret_n, struct lk_err *e)
 {
 	(void)r;
-	(void)e;
+	LK_REQUIRE(!w.no_binding, e, w.no_binding, "there is no binding");
 	memset(ret, 9, 32);
 	*ret_n = 32;
 	return LK_OK;
@@ -183,6 +184,22 @@ test_what_was_seen_is_handed_over(void **state)
 	assert_true(lk_list_next(&list, &more, &item, &err).ok);
 	assert_true(lk_slice_eq(item, LK_SLICE_LIT("issuer")));
 	assert_int_equal(list.n, 0);
+}
+
+/* What cannot be bound to is handed over without a binding; a session that is gone is not. */
+static void
+test_no_binding(void **state)
+{
+	(void)state;
+	w.no_binding = LK_R_TLS_BINDING;
+	request();
+	assert_int_equal(w.asked, 1);
+	assert_int_equal(w.request.binding.n, 0);
+	assert_string_equal(w.request.tls_version, "TLSv1.3");
+	w.no_binding = LK_R_TLS_GONE;
+	request();
+	assert_int_equal(w.asked, 0);
+	assert_int_equal(w.reason, LK_R_TLS_GONE);
 }
 
 /* Without TLS there is no identity, and none is made up. */
@@ -325,6 +342,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_a_front(test_what_was_seen_is_handed_over),
+		with_a_front(test_no_binding),
 		with_a_front(test_no_tls_is_no_identity),
 		with_a_front(test_long_fields_match_nothing),
 		with_a_front(test_labels),

@@ -285,6 +285,28 @@ test_binding(void **state)
 	assert_bound(f, 12);
 }
 
+/* TLS 1.2 as it was before RFC 7627: the session is there, a binding is not, at either end. */
+static void
+test_no_binding(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t binding[LK_TLS_BINDING_MAX];
+	struct tls_pair p;
+	struct lk_err e;
+	size_t n = 4711;
+
+	f->settings.allow_tls12 = true;
+	assert_true(SSL_CTX_set_min_proto_version(f->client, TLS1_2_VERSION));
+	assert_true(SSL_CTX_set_max_proto_version(f->client, TLS1_2_VERSION));
+	SSL_CTX_set_options(f->client, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+	assert_true(handshake(f, &p));
+	/*= RFC7627 5.4: no tls-unique without the extended master secret =*/
+	assert_refused(lk_tls_binding(p.server, binding, &n, &e), e, LK_R_TLS_BINDING);
+	assert_refused(lk_tls_binding(p.client, binding, &n, &e), e, LK_R_TLS_BINDING);
+	assert_int_equal(n, 4711);
+	tls_pair_done(&p);
+}
+
 /* RFC 8995's pledge sends no server name, others send any: one certificate for all. */
 static void
 test_server_name(void **state)
@@ -313,6 +335,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_resumption, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_binding, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_binding, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_server_name, setup, teardown),
 	};
 
