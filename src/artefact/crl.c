@@ -80,7 +80,8 @@ static struct lk_result
 read_entry(struct lk_der *d, struct lk_crl_entry *ret, struct lk_err *e)
 {
 	struct lk_crl_entry entry = { .reason = LK_CRL_UNSPECIFIED };
-	struct lk_extension x;
+	const struct lk_extension *x;
+	struct lk_extensions exts;
 	struct lk_der in, list;
 
 	LK_TRY(lk_der_enter(d, LK_DER_SEQUENCE, &in, e));
@@ -91,13 +92,12 @@ read_entry(struct lk_der *d, struct lk_crl_entry *ret, struct lk_err *e)
 	LK_TRY(lk_der_get_time(&in, &entry.revoked_at, e));
 	if (!lk_der_at_end(&in)) {
 		LK_TRY(lk_der_enter(&in, LK_DER_SEQUENCE, &list, e));
-		while (!lk_der_at_end(&list)) {
-			LK_TRY(lk_der_get_extension(&list, &x, e));
-			if (lk_oid_find(x.oid) == LK_ID_CE_CRL_REASON)
-				LK_TRY(read_reason(&x, &entry.reason, e));
+		LK_TRY(lk_der_get_extensions(&list, &exts, e));
+		for (x = exts.v; x < exts.v + exts.n; x++)
+			if (lk_oid_find(x->oid) == LK_ID_CE_CRL_REASON)
+				LK_TRY(read_reason(x, &entry.reason, e));
 			else
-				LK_TRY(check_unknown(&x, e));
-		}
+				LK_TRY(check_unknown(x, e));
 	}
 	LK_TRY(lk_der_end(&in, e));
 	*ret = entry;
@@ -154,19 +154,19 @@ read_aki(struct lk_crl *c, const struct lk_extension *x, struct lk_err *e)
 static struct lk_result
 read_extensions(struct lk_crl *c, struct lk_der *d, struct lk_err *e)
 {
-	struct lk_extension x;
+	const struct lk_extension *x;
+	struct lk_extensions exts;
 	struct lk_der list;
 
 	LK_TRY(lk_der_enter(d, LK_DER_SEQUENCE, &list, e));
-	while (!lk_der_at_end(&list)) {
-		LK_TRY(lk_der_get_extension(&list, &x, e));
-		if (lk_oid_find(x.oid) == LK_ID_CE_CRL_NUMBER)
-			LK_TRY(read_number(c, &x, e));
-		else if (lk_oid_find(x.oid) == LK_ID_CE_AUTHORITY_KEY_ID)
-			LK_TRY(read_aki(c, &x, e));
+	LK_TRY(lk_der_get_extensions(&list, &exts, e));
+	for (x = exts.v; x < exts.v + exts.n; x++)
+		if (lk_oid_find(x->oid) == LK_ID_CE_CRL_NUMBER)
+			LK_TRY(read_number(c, x, e));
+		else if (lk_oid_find(x->oid) == LK_ID_CE_AUTHORITY_KEY_ID)
+			LK_TRY(read_aki(c, x, e));
 		else
-			LK_TRY(check_unknown(&x, e));
-	}
+			LK_TRY(check_unknown(x, e));
 	return LK_OK;
 }
 

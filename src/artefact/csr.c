@@ -19,9 +19,9 @@ asked(const struct lk_csr *c, enum lk_oid id)
 {
 	size_t i;
 
-	for (i = 0; i < c->n_extensions; i++)
-		if (lk_slice_eq(c->extensions[i].oid, lk_oid_der(id)))
-			return c->extensions[i].value;
+	for (i = 0; i < c->extensions.n; i++)
+		if (lk_slice_eq(c->extensions.v[i].oid, lk_oid_der(id)))
+			return c->extensions.v[i].value;
 	return lk_slice(NULL, 0);
 }
 
@@ -29,21 +29,10 @@ static struct lk_result
 read_extensions(struct lk_csr *c, struct lk_der *value, struct lk_err *e)
 {
 	struct lk_der san = { .what = "the request's subjectAltName", .reason = LK_R_CSR_SYNTAX };
-	struct lk_extension x;
 	struct lk_der list;
-	size_t i;
 
 	LK_TRY(lk_der_enter(value, LK_DER_SEQUENCE, &list, e));
-	while (!lk_der_at_end(&list)) {
-		LK_TRY(lk_der_get_extension(&list, &x, e));
-		/*= RFC5280 4.2: no extension occurs twice =*/
-		for (i = 0; i < c->n_extensions; i++)
-			LK_REQUIRE(!lk_slice_eq(x.oid, c->extensions[i].oid), e, LK_R_CSR_SYNTAX,
-				"the request asks for an extension twice");
-		LK_REQUIRE(c->n_extensions < LK_CSR_EXTENSIONS_MAX, e, LK_R_TOO_LARGE,
-			"the request asks for more than %d extensions", LK_CSR_EXTENSIONS_MAX);
-		c->extensions[c->n_extensions++] = x;
-	}
+	LK_TRY(lk_der_get_extensions(&list, &c->extensions, e));
 	c->san_ext = asked(c, LK_ID_CE_SUBJECT_ALT_NAME);
 	if (!c->san_ext.p)
 		return LK_OK;
@@ -363,10 +352,10 @@ lk_csr_print(const struct lk_csr *c, struct lk_buf *out, struct lk_err *e)
 		lk_spki_type(c->spki, &key, NULL).ok ? lk_key_type_name(key) : "not taken here"));
 	for (i = 0; i < c->sans.n; i++)
 		LK_TRY(print_san(&c->sans.v[i], out, e));
-	for (i = 0; i < c->n_extensions; i++) {
-		lk_oid_text(c->extensions[i].oid, name);
+	for (i = 0; i < c->extensions.n; i++) {
+		lk_oid_text(c->extensions.v[i].oid, name);
 		LK_TRY(lk_buf_printf(out, e, "asks for: %s%s\n", name,
-			c->extensions[i].critical ? ", critical" : ""));
+			c->extensions.v[i].critical ? ", critical" : ""));
 	}
 	if (c->challenge.n)
 		LK_TRY(print_text("challengePassword", c->challenge, out, e));

@@ -21,7 +21,6 @@
 
 #define LK_CSR_MAX            (8 * 1024)  /* octets of the DER */
 #define LK_CSR_BODY_MAX       (16 * 1024) /* octets of its base64, white space included */
-#define LK_CSR_EXTENSIONS_MAX 16          /* extensions asked for */
 #define LK_CSR_CHALLENGE_MAX  255         /* RFC 2985 5.4.1 */
 
 /* Slices are borrowed from der. */
@@ -35,8 +34,7 @@ struct lk_csr {
 	struct lk_names names; /* of the subject */
 	struct lk_sans sans;
 	struct lk_slice san_ext; /* subjectAltName's extnValue; n is 0: none */
-	struct lk_extension extensions[LK_CSR_EXTENSIONS_MAX];
-	size_t n_extensions;
+	struct lk_extensions extensions;
 	struct lk_slice challenge; /* challengePassword; n is 0: none */
 };
 

@@ -111,8 +111,8 @@ check_extensions(const struct lk_csr *c, struct lk_err *e)
 {
 	size_t i;
 
-	for (i = 0; i < c->n_extensions; i++)
-		LK_TRY(check_extension(&c->extensions[i], e));
+	for (i = 0; i < c->extensions.n; i++)
+		LK_TRY(check_extension(&c->extensions.v[i], e));
 	return LK_OK;
 }
 

@@ -218,6 +218,27 @@ lk_der_get_extension(struct lk_der *d, struct lk_extension *ret, struct lk_err *
 	return LK_OK;
 }
 
+struct lk_result
+lk_der_get_extensions(struct lk_der *d, struct lk_extensions *ret, struct lk_err *e)
+{
+	struct lk_extensions list = { .n = 0 };
+	struct lk_extension x;
+	size_t i;
+
+	while (!lk_der_at_end(d)) {
+		LK_TRY(lk_der_get_extension(d, &x, e));
+		/*= RFC5280 4.2: no extension occurs twice =*/
+		for (i = 0; i < list.n; i++)
+			LK_REQUIRE(!lk_slice_eq(x.oid, list.v[i].oid), e, d->reason,
+				"%s has an extension twice", d->what);
+		LK_REQUIRE(list.n < LK_EXTENSIONS_MAX, e, LK_R_TOO_LARGE,
+			"%s has more than %d extensions", d->what, LK_EXTENSIONS_MAX);
+		list.v[list.n++] = x;
+	}
+	*ret = list;
+	return LK_OK;
+}
+
 /* --- writing -------------------------------------------------------------------------------- */
 
 struct lk_der_writer

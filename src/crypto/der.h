@@ -78,6 +78,16 @@ struct lk_extension {
 /* One Extension (RFC 5280 4.1). */
 LK_RESULT lk_der_get_extension(struct lk_der *d, struct lk_extension *ret, struct lk_err *e);
 
+#define LK_EXTENSIONS_MAX 16 /* in one list that somebody else wrote */
+
+struct lk_extensions {
+	struct lk_extension v[LK_EXTENSIONS_MAX];
+	size_t n;
+};
+
+/* One extension after the other to the end of d, all different. More than fit: LK_R_TOO_LARGE. */
+LK_RESULT lk_der_get_extensions(struct lk_der *d, struct lk_extensions *ret, struct lk_err *e);
+
 #define LK_DER_DEPTH_MAX 12
 
 struct lk_der_writer {

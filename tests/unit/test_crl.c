@@ -235,6 +235,7 @@ struct list {
 	bool no_next_update;
 	const char *ext[2];
 	const char *entry_ext[2];
+	bool twice; /* each of the two */
 };
 
 static void
@@ -271,8 +272,10 @@ openssl_list(const struct list *l, struct lk_buf *der)
 	ASN1_INTEGER_set(number, 4711);
 	X509_REVOKED_set_serialNumber(entry, number);
 	X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0);
-	add_ext(crl, NULL, l->ext);
-	add_ext(crl, entry, l->entry_ext);
+	for (n = 0; n < (l->twice ? 2 : 1); n++) {
+		add_ext(crl, NULL, l->ext);
+		add_ext(crl, entry, l->entry_ext);
+	}
 	assert_true(X509_CRL_add0_revoked(crl, entry));
 	assert_true(X509_CRL_sign(crl, lk_key_evp(by->key), EVP_sha256()) > 0);
 	n = i2d_X509_CRL(crl, &out);
@@ -332,6 +335,14 @@ test_syntax(void **state)
 	assert_list_refused(
 		&(struct list){ .entry_ext = { "2.5.29.21", "DER:0a0107" } }, LK_R_CRL_SYNTAX);
 	assert_list_refused(&(struct list){ .ext = { "2.5.29.35", "DER:0500" } }, LK_R_CRL_SYNTAX);
+	/*= RFC5280 4.2: no extension occurs twice =*/
+	assert_list_refused(
+		&(struct list){ .ext = { "2.5.29.20", "DER:020101" } }, LK_R_CRL_SYNTAX);
+	assert_list_refused(&(struct list){ .ext = { "1.2.3.4", "ASN1:NULL" }, .twice = true },
+		LK_R_CRL_SYNTAX);
+	assert_list_refused(
+		&(struct list){ .entry_ext = { "2.5.29.21", "DER:0a0104" }, .twice = true },
+		LK_R_CRL_SYNTAX);
 }
 
 /* The two algorithm fields, and a serial that nobody has: bytes changed by hand. */

@@ -181,8 +181,8 @@ test_ours_reads_openssl(void **state)
 	c = parsed(lk_buf_slice(&der));
 	assert_int_equal(c->sans.n, 3);
 	assert_int_equal(c->sans.v[2].tag, LK_SAN_IP);
-	assert_int_equal(c->n_extensions, 3);
-	assert_true(c->extensions[1].critical);
+	assert_int_equal(c->extensions.n, 3);
+	assert_true(c->extensions.v[1].critical);
 	assert_int_equal(c->challenge.n, 0);
 }
 
@@ -195,7 +195,7 @@ test_no_attributes(void **state)
 	(void)state;
 	openssl_request(&der, NULL);
 	c = parsed(lk_buf_slice(&der));
-	assert_int_equal(c->n_extensions + c->sans.n, 0);
+	assert_int_equal(c->extensions.n + c->sans.n, 0);
 }
 
 static void
@@ -376,10 +376,10 @@ test_many_extensions(void **state)
 	/*= RFC5280 4.2: no extension occurs twice =*/
 	many_extensions(2, true, &twice);
 	assert_refused_with(0, NO_NAME, lk_buf_slice(&twice), LK_R_CSR_SYNTAX);
-	many_extensions(LK_CSR_EXTENSIONS_MAX, false, &most);
+	many_extensions(LK_EXTENSIONS_MAX, false, &most);
 	unsigned_request(0, NO_NAME, lk_buf_slice(&most), &der);
 	lk_csr_free(parsed(lk_buf_slice(&der)));
-	many_extensions(LK_CSR_EXTENSIONS_MAX + 1, false, &more);
+	many_extensions(LK_EXTENSIONS_MAX + 1, false, &more);
 	assert_refused_with(0, NO_NAME, lk_buf_slice(&more), LK_R_TOO_LARGE);
 }
 
