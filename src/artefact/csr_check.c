@@ -67,10 +67,15 @@ check_purposes(struct lk_slice value, struct lk_err *e)
 static struct lk_result
 check_usage(struct lk_slice value, struct lk_err *e)
 {
-	/* BIT STRING: tag, length, unused bits, then bits 0 to 7 from the top; 5 and 6 are a CA's.
-	 */
-	LK_REQUIRE(value.n >= 4 && value.p[0] == LK_DER_BITS && !(value.p[3] & 0x06), e,
-		LK_R_CSR_CA, "keyUsage has keyCertSign or cRLSign");
+	struct lk_der d = { value, "the request's keyUsage", LK_R_CSR_SYNTAX };
+	struct lk_slice bits;
+
+	LK_TRY(lk_der_get(&d, LK_DER_BITS, &bits, e));
+	LK_TRY(lk_der_end(&d, e));
+	/*= RFC5280 4.2.1.3: at least one bit of keyUsage is set =*/
+	LK_REQUIRE(bits.n >= 2, e, LK_R_CSR_SYNTAX, "the request's keyUsage is empty");
+	/* The number of unused bits, then bits 0 to 7 from the top; 5 and 6 are a CA's. */
+	LK_REQUIRE(!(bits.p[1] & 0x06), e, LK_R_CSR_CA, "keyUsage has keyCertSign or cRLSign");
 	return LK_OK;
 }
 

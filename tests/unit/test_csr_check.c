@@ -236,6 +236,23 @@ test_ca(void **state)
 			&want, LK_R_CSR_CA);
 }
 
+/* Both bits of a CA behind a length that is no DER; an element behind it; another element. */
+static void
+test_usage_syntax(void **state)
+{
+	static const char *const usages[] = { "DER:0381020106", "DER:030200800500", "DER:02020080" };
+	const struct lk_csr_want want = wanted();
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(usages); i++)
+		assert_not_granted(&(struct request){ .ext = { { "2.5.29.15", usages[i] } } },
+			&want, LK_R_CSR_SYNTAX);
+	/*= RFC5280 4.2.1.3: at least one bit of keyUsage is set =*/
+	assert_not_granted(&(struct request){ .ext = { { "2.5.29.15", "DER:030100" } } }, &want,
+		LK_R_CSR_SYNTAX);
+}
+
 static void
 test_extensions(void **state)
 {
@@ -372,6 +389,7 @@ main(void)
 		cmocka_unit_test(test_rfc7030),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_ca),
+		cmocka_unit_test(test_usage_syntax),
 		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_subject),
 		cmocka_unit_test(test_sans),
