@@ -231,7 +231,7 @@ struct framing_fields {
 };
 
 static struct lk_result
-look_at_fields(struct lk_http1 *h, struct framing_fields *f, struct lk_err *e)
+look_at_fields(struct lk_http1 *h, struct framing_fields *f, bool is_1_0, struct lk_err *e)
 {
 	size_t i;
 
@@ -252,7 +252,8 @@ look_at_fields(struct lk_http1 *h, struct framing_fields *f, struct lk_err *e)
 		} else if (strcasecmp(name, "Expect") == 0 && h->kind == LK_HTTP1_REQUEST) {
 			LK_REQUIRE(strcasecmp(value, "100-continue") == 0, e, LK_R_HTTP_EXPECT,
 				"Expect is not 100-continue");
-			h->expect_continue = true;
+			/*= RFC9110 10.1.1: 100-continue of an HTTP/1.0 client is ignored =*/
+			h->expect_continue = !is_1_0;
 		}
 	}
 	return LK_OK;
@@ -329,7 +330,7 @@ parse_head(struct lk_http1 *h, struct lk_err *e)
 	}
 	if (h->kind == LK_HTTP1_RESPONSE && h->status < 200)
 		return skip_interim(h, e);
-	LK_TRY(look_at_fields(h, &f, e));
+	LK_TRY(look_at_fields(h, &f, is_1_0, e));
 	/*= RFC9112 3.2: a request of HTTP/1.1 has exactly one Host field =*/
 	LK_REQUIRE(h->kind == LK_HTTP1_RESPONSE || f.hosts == 1 || (is_1_0 && f.hosts == 0), e,
 		LK_R_HTTP_HOST, "there are %u Host fields", f.hosts);

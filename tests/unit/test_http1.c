@@ -184,11 +184,16 @@ test_expect(void **state)
 	static const char curl[] =
 		"POST / HTTP/1.1\r\nHost: h\r\nUser-Agent: curl/7.88.1\r\n"
 		"Accept: */*\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx";
+	static const char old[] =
+		"POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx";
 	LK_CLEANUP(lk_http1_done) struct lk_http1 h = { 0 };
 
 	(void)state;
 	assert_takes(&h, LK_HTTP1_REQUEST, curl, sizeof curl - 1);
 	assert_true(h.expect_continue);
+	/*= RFC9110 10.1.1: 100-continue of an HTTP/1.0 client is ignored =*/
+	assert_takes(&h, LK_HTTP1_REQUEST, old, sizeof old - 1);
+	assert_false(h.expect_continue);
 	assert_refuses(LK_HTTP1_REQUEST, GET "Expect: a-miracle\r\n\r\n",
 		strlen(GET "Expect: a-miracle\r\n\r\n"), LK_R_HTTP_EXPECT);
 }
