@@ -702,7 +702,7 @@ lk_http1_print_request(const struct lk_http1_request *r, struct lk_buf *out, str
 	struct lk_result done = print_request(r, out, e);
 
 	if (!done.ok)
-		out->n = was;
+		lk_buf_truncate(out, was);
 	return done;
 }
 
@@ -713,6 +713,6 @@ lk_http1_print_response(const struct lk_http1_response *r, struct lk_buf *out, s
 	struct lk_result done = print_response(r, out, e);
 
 	if (!done.ok)
-		out->n = was;
+		lk_buf_truncate(out, was);
 	return done;
 }

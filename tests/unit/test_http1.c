@@ -519,6 +519,7 @@ test_print(void **state)
 	rq.target = "/a b";
 	assert_refused(lk_http1_print_request(&rq, &b, &e), e, LK_R_BUG);
 	assert_int_equal(b.n, 0);
+	assert_string_equal(lk_buf_str(&b), "");
 }
 
 int
