@@ -28,6 +28,7 @@ struct packet {
 	struct packet *next;
 	int fd; /* owned, -1: none */
 	struct lk_buf bytes;
+	size_t size; /* with a large body */
 };
 
 struct asked {
@@ -47,7 +48,7 @@ struct lk_channel {
 	int fd;
 	enum lk_role self, peer;
 	struct packet *first, **last;
-	size_t queued;
+	size_t queued, queued_bytes;
 	uint32_t last_id;
 	size_t n_asked;
 	struct asked asked[LK_CHANNEL_IN_FLIGHT]; /* by us */
@@ -274,6 +275,7 @@ enqueue(struct lk_channel *c, struct packet *p, struct lk_err *e)
 	*c->last = later;
 	c->last = &later->next;
 	c->queued++;
+	c->queued_bytes += later->size;
 	return LK_OK;
 }
 
@@ -282,7 +284,9 @@ send_message(struct lk_channel *c, enum lk_body type, uint32_t id, struct lk_sli
 	struct lk_err *e)
 {
 	LK_CLEANUP(packet_done)
-	struct packet p = { .fd = -1, .bytes = LK_BUF_INIT(LK_CHANNEL_PACKET_MAX) };
+	struct packet p = { .fd = -1,
+		.bytes = LK_BUF_INIT(LK_CHANNEL_PACKET_MAX),
+		.size = LK_CHANNEL_HEADER + body.n };
 	bool large = body.n > LK_CHANNEL_PACKET_MAX - LK_CHANNEL_HEADER;
 	struct header h = { .type = (uint16_t)type,
 		.version = LK_CHANNEL_VERSION,
@@ -299,7 +303,7 @@ send_message(struct lk_channel *c, enum lk_body type, uint32_t id, struct lk_sli
 		lk_body_max(type));
 	LK_REQUIRE(lk_message_info(type)->fds == (fd >= 0) && !(large && fd >= 0), e, LK_R_BUG,
 		"%s has another number of descriptors", lk_body_name(type));
-	LK_REQUIRE(c->queued < LK_CHANNEL_QUEUE_MAX, e, LK_R_IPC_BUSY, "%s does not read",
+	LK_REQUIRE(c->queued < LK_CHANNEL_QUEUE_MAX && c->queued_bytes < LK_CHANNEL_QUEUE_BYTES, e, LK_R_IPC_BUSY, "%s does not read",
 		lk_role_name(c->peer));
 	LK_TRY(make_packet(&h, body, fd, &p, e));
 	if (!c->first)
@@ -390,6 +394,7 @@ lk_channel_flush(struct lk_channel *c, struct lk_err *e)
 		c->first = p->next;
 		c->last = c->first ? c->last : &c->first;
 		c->queued--;
+		c->queued_bytes -= p->size;
 		packet_done(p);
 		free(p);
 	}

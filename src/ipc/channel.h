@@ -25,7 +25,10 @@ enum {
 	LK_CHANNEL_HEADER = 8,
 	LK_CHANNEL_PACKET_MAX = 64 * 1024,
 	LK_CHANNEL_IN_FLIGHT = 1024, /* requests, each way */
-	LK_CHANNEL_QUEUE_MAX = 4096  /* packets that wait until the peer reads */
+	LK_CHANNEL_QUEUE_MAX = 4096, /* packets that wait until the peer reads */
+	/* Bytes that wait, those in memfds among them, before one more packet is refused. More than
+	 * the largest body, which comes on top. */
+	LK_CHANNEL_QUEUE_BYTES = 32 * 1024 * 1024
 };
 
 struct lk_channel; /* opaque */

@@ -499,6 +499,35 @@ test_queue(void **state)
 	}
 }
 
+/* Few packets, but large ones: the memory that they take is bounded too, and is had again. */
+static void
+test_queue_bytes(void **state)
+{
+	LK_CLEANUP(pair_done) struct pair p = pair_of(LK_ROLE_KEEPER, LK_ROLE_DESK);
+	LK_CLEANUP(lk_freep) uint8_t *bytes = calloc(1, 4 << 20);
+	size_t most = LK_CHANNEL_QUEUE_BYTES / (4 << 20), sent = 0;
+	struct lk_slice large = lk_slice(bytes, 4 << 20);
+	struct lk_message m;
+	struct lk_err e;
+
+	(void)state;
+	for (; lk_channel_queued(p.a) == 0; sent++) /* fills the socket */
+		assert_true(lk_channel_event(
+			p.a, LK_BODY_stream_record, lk_slice(bytes, 32768), -1, NULL)
+				    .ok);
+	for (; lk_channel_queued(p.a) < 1 + most; sent++)
+		assert_true(lk_channel_event(p.a, LK_BODY_stream_record, large, -1, NULL).ok);
+	assert_refused(lk_channel_event(p.a, LK_BODY_stream_record, LK_SLICE_LIT("x"), -1, &e), e,
+		LK_R_IPC_BUSY);
+	for (; sent > 0; sent--) {
+		m = expect_message(p.b);
+		lk_message_done(&m);
+		assert_true(lk_channel_flush(p.a, NULL).ok);
+	}
+	assert_int_equal(lk_channel_queued(p.a), 0);
+	fill(p.a); /* nothing is counted any more */
+}
+
 static void
 test_end(void **state)
 {
@@ -608,6 +637,7 @@ main(void)
 		cmocka_unit_test(test_unasked_replies),
 		cmocka_unit_test(test_foreign_memfds),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_queue_bytes),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_call_too_late),
