@@ -106,7 +106,7 @@ read_reference(OSSL_CORE_BIO *in)
 	uint8_t der[LK_KEY_REFERENCE_MAX];
 	struct lk_key_reference ref;
 	struct lk_remote_signer signer = { ask, free, NULL };
-	struct lk_remote *key;
+	struct lk_remote *key = NULL;
 	size_t n = 0, got;
 
 	while (n < sizeof der && core_read(in, der + n, sizeof der - n, &got) && got > 0)
@@ -114,8 +114,7 @@ read_reference(OSSL_CORE_BIO *in)
 	if (!lk_key_reference_parse(lk_slice(der, n), &ref, NULL).ok)
 		return NULL;
 	signer.ctx = strdup(ref.socket);
-	key = signer.ctx ? lk_remote_new(lk_slice(ref.spki, ref.spki_n), &signer, NULL) : NULL;
-	if (!key)
+	if (!signer.ctx || !lk_remote_new(lk_slice(ref.spki, ref.spki_n), &signer, &key, NULL).ok)
 		free(signer.ctx);
 	return key;
 }

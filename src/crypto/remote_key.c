@@ -520,18 +520,18 @@ read_spki(struct lk_slice spki, const struct curve **ret_curve, uint8_t point[st
 	return LK_OK;
 }
 
-struct lk_remote *
-lk_remote_new(struct lk_slice spki, const struct lk_remote_signer *signer, struct lk_err *e)
+struct lk_result
+lk_remote_new(struct lk_slice spki, const struct lk_remote_signer *signer, struct lk_remote **ret,
+	struct lk_err *e)
 {
-	struct lk_remote *r = remote_new(NULL);
+	LK_CLEANUP(lk_freep) struct lk_remote *r = remote_new(NULL);
 	size_t n;
 
-	if (!r || !read_spki(spki, &r->curve, r->point, &n, e).ok) {
-		free(r);
-		return NULL;
-	}
+	LK_REQUIRE(r, e, LK_R_NOMEM, "no memory for a remote key");
+	LK_TRY(read_spki(spki, &r->curve, r->point, &n, e));
 	r->signer = *signer;
-	return r;
+	*ret = LK_TAKE(r);
+	return LK_OK;
 }
 
 void

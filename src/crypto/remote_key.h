@@ -32,8 +32,9 @@ struct lk_remote_signer {
 struct ossl_algorithm_st;
 struct lk_remote; /* opaque */
 const struct ossl_algorithm_st *lk_remote_query(int operation);
-struct lk_remote *lk_remote_new(
-	struct lk_slice spki, const struct lk_remote_signer *signer, struct lk_err *e);
+/* On failure the signer stays the caller's. Caller frees. */
+LK_RESULT lk_remote_new(struct lk_slice spki, const struct lk_remote_signer *signer,
+	struct lk_remote **ret, struct lk_err *e);
 void lk_remote_free(struct lk_remote *key);
 
 /* The key whose SubjectPublicKeyInfo (DER) this is. Good for SSL_CTX_use_PrivateKey() at both ends

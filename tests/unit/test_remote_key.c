@@ -182,16 +182,20 @@ test_new_refused(void **state)
 	struct lk_key *rsa = NULL, *ec = NULL;
 	struct lk_err e = { 0 };
 	EVP_PKEY *key = NULL;
+	struct lk_remote *object = NULL;
 	struct lk_slice spki;
 
 	(void)state;
 	assert_true(lk_key_ephemeral(LK_KEY_RSA3072, &rsa, &e).ok);
 	assert_refused(lk_remote_key_new(lk_key_spki(rsa), &signer, &key, &e), e, LK_R_KEY_TYPE);
+	assert_refused(lk_remote_new(lk_key_spki(rsa), &signer, &object, &e), e, LK_R_KEY_TYPE);
 	assert_true(lk_key_ephemeral(LK_KEY_P256, &ec, &e).ok);
 	spki = lk_key_spki(ec);
 	spki.n--;
 	assert_refused(lk_remote_key_new(spki, &signer, &key, &e), e, LK_R_CERT_SYNTAX);
+	assert_refused(lk_remote_new(spki, &signer, &object, &e), e, LK_R_CERT_SYNTAX);
 	assert_null(key);
+	assert_null(object);
 	assert_int_equal(h.done_n, 0); /* still the caller's */
 	lk_key_free(rsa);
 	lk_key_free(ec);
