@@ -297,6 +297,21 @@ use_identity(SSL_CTX *ctx, const struct lk_outbound *o, struct lk_err *e)
 	return LK_OK;
 }
 
+/* The path is OpenSSL's to find, the crypto policy has the last word. */
+static int
+verify_path(X509_STORE_CTX *ctx, void *arg)
+{
+	struct lk_outbound_call *c = arg;
+
+	if (X509_verify_cert(ctx) != 1)
+		return 0;
+	/*= SEC-12: every certificate of a path is within the crypto policy =*/
+	if (lk_policy_check_path(c->outbound->policy, X509_STORE_CTX_get0_chain(ctx), &c->err).ok)
+		return 1;
+	X509_STORE_CTX_set_error(ctx, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 0;
+}
+
 static CURLcode
 prepare_tls(CURL *easy, void *ssl_ctx, void *ctx)
 {
@@ -306,6 +321,7 @@ prepare_tls(CURL *easy, void *ssl_ctx, void *ctx)
 	(void)easy;
 	if (o->anchors)
 		SSL_CTX_set1_cert_store(ssl_ctx, o->anchors);
+	SSL_CTX_set_cert_verify_callback(ssl_ctx, verify_path, c);
 	if (lk_policy_apply_tls(o->policy, ssl_ctx, TLS1_2_VERSION, &c->err).ok &&
 		use_identity(ssl_ctx, o, &c->err).ok)
 		return CURLE_OK;

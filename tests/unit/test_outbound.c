@@ -323,6 +323,22 @@ test_certificate(void **state)
 	assert_reason(fetch(f, "/answer"), LK_R_NONE);
 }
 
+/* A server's own certificate is as it should be; who issued it is outside the policy. */
+static void
+test_weak_path(void **state)
+{
+	const struct pki_spec ca = { .cn = "Odd CA", .ca = true, .key_type = LK_KEY_ED25519 };
+	LK_CLEANUP(pki_id_done) struct pki_id odd = { .key = NULL }, leaf = { .key = NULL };
+	struct fixture *f = *state;
+
+	pki_issue(&f->cast.vendor, &ca, &odd);
+	pki_issue(&odd, &(struct pki_spec){ .cn = "MASA", .san = "IP:127.0.0.1" }, &leaf);
+	serve(f, &leaf, LK_TLS_CLIENT_CERT_NONE);
+	connect_anew(f);
+	/*= SEC-12: every certificate of a path is within the crypto policy =*/
+	assert_reason(fetch(f, "/answer"), LK_R_CRYPTO_POLICY);
+}
+
 static void
 test_client_certificate(void **state)
 {
@@ -516,6 +532,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_egress, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_proxy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_weak_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_certificate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_redirects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
