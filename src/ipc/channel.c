@@ -303,8 +303,8 @@ send_message(struct lk_channel *c, enum lk_body type, uint32_t id, struct lk_sli
 		lk_body_max(type));
 	LK_REQUIRE(lk_message_info(type)->fds == (fd >= 0) && !(large && fd >= 0), e, LK_R_BUG,
 		"%s has another number of descriptors", lk_body_name(type));
-	LK_REQUIRE(c->queued < LK_CHANNEL_QUEUE_MAX && c->queued_bytes < LK_CHANNEL_QUEUE_BYTES, e, LK_R_IPC_BUSY, "%s does not read",
-		lk_role_name(c->peer));
+	LK_REQUIRE(c->queued < LK_CHANNEL_QUEUE_MAX && c->queued_bytes < LK_CHANNEL_QUEUE_BYTES, e,
+		LK_R_IPC_BUSY, "%s does not read", lk_role_name(c->peer));
 	LK_TRY(make_packet(&h, body, fd, &p, e));
 	if (!c->first)
 		LK_TRY(send_packet(c, &p, &sent, e));

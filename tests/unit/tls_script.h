@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -149,7 +150,7 @@ script_serve(struct script_setting *s)
 	}
 }
 
-/* One end of the loopback at this port; 0: any, which is filled in. */
+/* One end of the loopback at this port; 0: any, which is filled in. -1: somebody has it. */
 static inline int
 script_listen(const struct in6_addr *address, in_port_t *port)
 {
@@ -160,7 +161,11 @@ script_listen(const struct in6_addr *address, in_port_t *port)
 	socklen_t n = sizeof a;
 
 	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0) {
+		assert_int_equal(errno, EADDRINUSE);
+		close(fd);
+		return -1;
+	}
 	assert_int_equal(listen(fd, 8), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
 	*port = a.sin6_port;
@@ -173,12 +178,20 @@ script_start(const struct pki_id *id, script_fn *answer, struct script *ret)
 {
 	struct script_setting s = { .id = id, .answer = answer };
 	struct in6_addr four;
-	in_port_t port = 0;
-	int p[2];
+	in_port_t port;
+	int p[2], six, four_fd;
 
 	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &four), 1);
-	s.listeners[0] = (struct pollfd){ script_listen(&in6addr_loopback, &port), POLLIN, 0 };
-	s.listeners[1] = (struct pollfd){ script_listen(&four, &port), POLLIN, 0 };
+	/* until one is free at both ends */
+	for (four_fd = -1; four_fd < 0;) {
+		port = 0;
+		six = script_listen(&in6addr_loopback, &port);
+		four_fd = script_listen(&four, &port);
+		if (four_fd < 0)
+			close(six);
+	}
+	s.listeners[0] = (struct pollfd){ six, POLLIN, 0 };
+	s.listeners[1] = (struct pollfd){ four_fd, POLLIN, 0 };
 	assert_int_equal(pipe(p), 0);
 	s.asked = p[1];
 	fflush(NULL);
