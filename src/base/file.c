@@ -188,3 +188,18 @@ lk_path_join(const char *dir, const char *name, char *dst, size_t cap, struct lk
 		n > 0 && (size_t)n < cap, e, LK_R_FILE_IO, "the path %s/%s is too long", dir, name);
 	return LK_OK;
 }
+
+struct lk_result
+lk_path_absolute(const char *path, char dst[static PATH_MAX], struct lk_err *e)
+{
+	char here[PATH_MAX] = "", whole[PATH_MAX];
+
+	LK_REQUIRE(*path == '/' || getcwd(here, sizeof here), e, LK_R_FILE_IO, "this folder has no path: %s",
+		strerror(errno));
+	if (*path == '/')
+		LK_TRY(lk_slice_to_str(lk_slice_str(path), "path", whole, sizeof whole, e));
+	else
+		LK_TRY(lk_path_join(here, path, whole, sizeof whole, e));
+	memcpy(dst, whole, strlen(whole) + 1);
+	return LK_OK;
+}

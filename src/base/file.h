@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "base/slice.h"
@@ -24,3 +25,5 @@ LK_RESULT lk_dir_make(const char *path, mode_t mode, struct lk_err *e);
 LK_RESULT lk_dir_sync(const char *path, struct lk_err *e);
 /* Joins folder and name into dst. */
 LK_RESULT lk_path_join(const char *dir, const char *name, char *dst, size_t cap, struct lk_err *e);
+/* The path as it is found from every folder. dst may be path. */
+LK_RESULT lk_path_absolute(const char *path, char dst[static PATH_MAX], struct lk_err *e);

@@ -88,13 +88,9 @@ struct texts {
 static struct lk_result
 make_absolute(const char **path, char room[static PATH_MAX], struct lk_err *e)
 {
-	char here[PATH_MAX];
-
-	if (!*path || **path == '/')
+	if (!*path)
 		return LK_OK;
-	LK_REQUIRE(getcwd(here, sizeof here), e, LK_R_FILE_IO, "this folder has no path: %s",
-		strerror(errno));
-	LK_TRY(lk_path_join(here, *path, room, PATH_MAX, e));
+	LK_TRY(lk_path_absolute(*path, room, e));
 	*path = room;
 	return LK_OK;
 }
@@ -184,8 +180,9 @@ print_next(const struct lk_cli *cli, const struct lk_init_options *o)
 		return;
 	}
 	printf("The network %s is made: %s, keys in %s.\n\nNext:\n", o->name, o->dir, o->state_dir);
-	printf("  the root's key (%s/root) is needed for new CAs only: move it off this machine\n",
-		o->state_dir);
+	if (strncmp(o->key_store, "file:", 5) == 0)
+		printf("  the root's key (%s/root) is needed for new CAs only: move it off this machine\n",
+			o->state_dir);
 	printf("  latchkeyd --config %s/latchkeyd.conf\n", o->dir);
 	if (o->radius_dir)
 		printf("  freeradius -f -d %s\n", o->radius_dir);

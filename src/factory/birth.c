@@ -66,6 +66,8 @@ lk_birth_check(struct lk_birth *b, struct lk_err *e)
 					     !strchr(b->mud_url, ' ')),
 		e, LK_R_FACTORY_VALUE, "the MUD URL does not begin with https:// or has blanks");
 	LK_TRY(check_text("device's folder", b->out, LK_DER_UTF8, e));
+	/* It goes into the journal, and a birth that was cut off is gone on with from anywhere. */
+	LK_TRY(lk_path_absolute(b->out, b->out, e));
 	return check_key(b, e);
 }
 
