@@ -217,7 +217,7 @@ lk_factory_cmd_push(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 /* --- sell ------------------------------------------------------------------------------------- */
 
 static struct lk_result
-sell_one(struct slice *s, struct masa *m, struct lk_journal *j, const char *serial, struct lk_err *e)
+check_sale(struct lk_journal *j, const char *serial, struct lk_err *e)
 {
 	const struct lk_journal_device *d = lk_journal_find(j, serial);
 
@@ -225,6 +225,13 @@ sell_one(struct slice *s, struct masa *m, struct lk_journal *j, const char *seri
 		"%s was not born here", serial);
 	LK_REQUIRE(d->told, e, LK_R_FACTORY_NOT_BORN,
 		"the MASA was not told of %s yet: run push first", serial);
+	return LK_OK;
+}
+
+static struct lk_result
+sell_one(struct slice *s, struct masa *m, struct lk_journal *j, const char *serial, struct lk_err *e)
+{
+	LK_TRY(check_sale(j, serial, e));
 	return add(s, m, j, serial, json_string(serial), strlen(serial) + 3, e);
 }
 
@@ -235,6 +242,24 @@ static const struct lk_table_column serials[] = {
 	{ "serial", true, offsetof(struct row, serial), LK_SERIAL_NUMBER_MAX },
 };
 
+/* All rows, so that a bad one stops the sale before any of it is told. */
+static struct lk_result
+check_csv(struct lk_journal *j, const char *path, struct lk_err *e)
+{
+	LK_CLEANUP(lk_table_close) struct lk_table t = { .file = NULL };
+	struct row row;
+	bool found;
+
+	LK_TRY(lk_table_open(path, serials, LK_ARRAY_LEN(serials), &t, e));
+	for (;;) {
+		LK_TRY(lk_table_next(&t, &row, &found, e));
+		if (!found)
+			return LK_OK;
+		if (!check_sale(j, row.serial, e).ok)
+			return lk_table_fail(&t, e);
+	}
+}
+
 static struct lk_result
 sell_csv(struct slice *s, struct masa *m, struct lk_journal *j, const char *path, struct lk_err *e)
 {
@@ -242,6 +267,7 @@ sell_csv(struct slice *s, struct masa *m, struct lk_journal *j, const char *path
 	struct row row;
 	bool found;
 
+	LK_TRY(check_csv(j, path, e));
 	LK_TRY(lk_table_open(path, serials, LK_ARRAY_LEN(serials), &t, e));
 	for (;;) {
 		LK_TRY(lk_table_next(&t, &row, &found, e));
