@@ -5,6 +5,7 @@
  * signature is asked of the agent over its key socket (agent/key_socket.h). It
  * signs TLS 1.3 handshakes and nothing else, because the agent does.
  */
+#include <errno.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
@@ -36,6 +37,8 @@ exchange_all(int fd, void *p, size_t n, bool writing)
 	while (n) {
 		ssize_t done = writing ? send(fd, at, n, MSG_NOSIGNAL) : recv(fd, at, n, 0);
 
+		if (done < 0 && errno == EINTR)
+			continue;
 		if (done <= 0)
 			return false;
 		at += done;
