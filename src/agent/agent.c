@@ -61,8 +61,8 @@ lk_agent_tell(const struct lk_agent *a, const char *step, const char *registrar,
 
 	lk_time_print(lk_now(a->clock), at);
 	if (a->set.json) {
-		json_auto_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "at", at, "step", step,
-			"registrar", registrar, "result", result, "reason", reason, "message",
+		json_auto_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "at", at, "step",
+			step, "registrar", registrar, "result", result, "reason", reason, "message",
 			why ? why->msg : "");
 
 		if (line)

@@ -21,14 +21,14 @@
 
 struct lk_agent_options {
 	const char *state_dir;
-	const char *interface;	   /* NULL: no discovery, no 802.1X */
-	const char *registrar;	   /* ADDRESS:PORT; NULL: discovery alone */
-	const char *supplicant;	   /* program; "": the port is open already */
-	const char *module;	   /* our OpenSSL module, for a key that is in no file; NULL: installed */
+	const char *interface;  /* NULL: no discovery, no 802.1X */
+	const char *registrar;  /* ADDRESS:PORT; NULL: discovery alone */
+	const char *supplicant; /* program; "": the port is open already */
+	const char *module; /* our OpenSSL module, for a key that is in no file; NULL: installed */
 	const char *trusted_clock; /* "yes": times of certificates are checked; NULL: "no" */
 	const char *address_wait;  /* how long to wait for a routable address */
-	bool json;		   /* timeline as JSON lines */
-	bool once;		   /* end after the applications were visited */
+	bool json;                 /* timeline as JSON lines */
+	bool once;                 /* end after the applications were visited */
 };
 
 struct lk_agent {
@@ -36,9 +36,9 @@ struct lk_agent {
 	const struct lk_clock *clock;
 	const struct lk_random *random;
 	struct lk_credentials credentials;
-	bool has_registrar;		/* where it was onboarded, in this run */
+	bool has_registrar; /* where it was onboarded, in this run */
 	struct sockaddr_in6 registrar;
-	struct lk_onboarded onboarded;	/* when it is */
+	struct lk_onboarded onboarded; /* when it is */
 	struct lk_key_socket *key_socket;
 };
 
@@ -58,12 +58,13 @@ void lk_agent_stop(void); /* async-signal-safe */
 
 /* One HTTPS request. */
 struct lk_call {
-	const char *url;		  /* https://HOST[:PORT][/PATH]; NULL: address and request.target */
+	const char *url; /* https://HOST[:PORT][/PATH]; NULL: address and request.target */
 	const struct sockaddr_in6 *address;
-	const char *path_after;		  /* "/x": below url's path, whose query counts no more; NULL: url's own */
+	const char *path_after; /* "/x": below url's path, whose query counts no more; NULL: url's
+				   own */
 	const struct lk_anchors *anchors; /* whom the server's chain must lead to */
 	bool with_ldevid;
-	struct lk_http1_request request;  /* target and host are filled in from url */
+	struct lk_http1_request request; /* target and host are filled in from url */
 	int64_t deadline_ms;
 };
 /* Any complete response is a success; body (NULL: not wanted) is appended to. LK_R_AGENT_CONNECT,
@@ -74,6 +75,6 @@ LK_RESULT lk_agent_call(struct lk_agent *a, const struct lk_call *call, unsigned
 LK_RESULT lk_agent_onboard(struct lk_agent *a, struct lk_err *e);
 LK_RESULT lk_agent_join(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e);
 LK_RESULT lk_agent_renew(struct lk_agent *a, struct lk_err *e);
-/* When to, by lk_agent_ms(): two thirds of the LDevID's life behind its beginning. By the wall clock, or
- * counted from since_ms, whichever is earlier: a device's clock may be years behind. */
+/* When to, by lk_agent_ms(): two thirds of the LDevID's life behind its beginning. By the wall
+ * clock, or counted from since_ms, whichever is earlier: a device's clock may be years behind. */
 int64_t lk_agent_renew_at(const struct lk_agent *a, int64_t since_ms);

@@ -36,7 +36,7 @@ struct conversation {
 	bool asked;
 };
 
-/* --- where to ---------------------------------------------------------------------------------- */
+/* --- where to --------------------------------------------------------------------------------- */
 
 /* rest: what stands behind a URL's authority. */
 static struct lk_result
@@ -52,8 +52,8 @@ find_target(const char *rest, const char *path_after, struct place *p, struct lk
 	else
 		n = snprintf(p->target, sizeof p->target, "%s%.*s", *rest == '/' ? "" : "/",
 			(int)whole, rest);
-	LK_REQUIRE(n > 0 && (size_t)n < sizeof p->target, e, LK_R_TOO_LARGE, "the path %.40s... is too long",
-		rest);
+	LK_REQUIRE(n > 0 && (size_t)n < sizeof p->target, e, LK_R_TOO_LARGE,
+		"the path %.40s... is too long", rest);
 	return LK_OK;
 }
 
@@ -69,20 +69,20 @@ split_url(const struct lk_call *call, struct place *p, struct lk_err *e)
 	LK_REQUIRE(!memchr(authority, '@', (size_t)(end - authority)), e, LK_R_SYNTAX_TEXT,
 		"'%s' names a user", call->url);
 	host = *authority == '[' ? authority + 1 : authority;
-	host_end = *authority == '[' ? strchr(authority, ']')
-				     : authority + strcspn(authority, ":/?#");
+	host_end =
+		*authority == '[' ? strchr(authority, ']') : authority + strcspn(authority, ":/?#");
 	LK_REQUIRE(host_end && host_end > host && host_end <= end, e, LK_R_SYNTAX_TEXT,
 		"'%s' names no host", call->url);
 	port = host_end + (*authority == '[');
 	LK_REQUIRE(port == end || *port == ':', e, LK_R_SYNTAX_TEXT,
 		"'%s' has something between host and port", call->url);
-	LK_TRY(lk_slice_to_str(lk_slice(host, (size_t)(host_end - host)), "host", p->host,
-		sizeof p->host, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice(host, (size_t)(host_end - host)), "host", p->host, sizeof p->host, e));
 	LK_TRY(lk_slice_to_str(lk_slice(authority, (size_t)(end - authority)), "authority",
 		p->authority, sizeof p->authority, e));
 	if (*port == ':')
-		LK_TRY(lk_slice_to_str(lk_slice(port + 1, (size_t)(end - port - 1)), "port", p->port,
-			sizeof p->port, e));
+		LK_TRY(lk_slice_to_str(lk_slice(port + 1, (size_t)(end - port - 1)), "port",
+			p->port, sizeof p->port, e));
 	else
 		snprintf(p->port, sizeof p->port, "443");
 	return find_target(end, call->path_after, p, e);
@@ -91,7 +91,8 @@ split_url(const struct lk_call *call, struct place *p, struct lk_err *e)
 static struct lk_result
 resolve(struct place *p, struct lk_err *e)
 {
-	struct addrinfo hints = { .ai_family = AF_INET6, .ai_socktype = SOCK_STREAM,
+	struct addrinfo hints = { .ai_family = AF_INET6,
+		.ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_V4MAPPED | AI_ALL | AI_NUMERICSERV };
 	struct addrinfo *found = NULL, *i;
 	int error = getaddrinfo(p->host, p->port, &hints, &found);
@@ -112,11 +113,11 @@ find_place(const struct lk_call *call, struct place *p, struct lk_err *e)
 	}
 	p->addresses[p->n_addresses++] = *call->address;
 	lk_candidate_print(call->address, false, p->authority);
-	return lk_slice_to_str(lk_slice_str(call->request.target), "path", p->target,
-		sizeof p->target, e);
+	return lk_slice_to_str(
+		lk_slice_str(call->request.target), "path", p->target, sizeof p->target, e);
 }
 
-/* --- whom to believe ---------------------------------------------------------------------------- */
+/* --- whom to believe -------------------------------------------------------------------------- */
 
 /*= RFC9525 6: the server's name is the one in the URL, in subjectAltName =*/
 static struct lk_result
@@ -125,7 +126,7 @@ check_name(const struct place *p, const struct lk_cert *server, struct lk_err *e
 	X509 *x = lk_cert_x509(server);
 
 	LK_REQUIRE(X509_check_host(x, p->host, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1 ||
-			X509_check_ip_asc(x, p->host, 0) == 1,
+			   X509_check_ip_asc(x, p->host, 0) == 1,
 		e, LK_R_AGENT_SERVER, "the server's certificate is not %s's", p->host);
 	return LK_OK;
 }
@@ -143,7 +144,7 @@ judge(void *ctx, const struct lk_certs *server, struct lk_err *e)
 	return v->call->url ? check_name(&v->place, own, e) : LK_OK;
 }
 
-/* --- the conversation ---------------------------------------------------------------------------- */
+/* --- the conversation ------------------------------------------------------------------------- */
 
 static struct lk_result
 connect_to(struct conversation *v, const struct sockaddr_in6 *address, int64_t deadline_ms,
@@ -158,10 +159,11 @@ connect_to(struct conversation *v, const struct sockaddr_in6 *address, int64_t d
 
 	LK_REQUIRE(fd >= 0, e, LK_R_AGENT_CONNECT, "socket: %s", strerror(errno));
 	if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
-		LK_REQUIRE(errno == EINPROGRESS, e, LK_R_AGENT_CONNECT, "%s: %s", who, strerror(errno));
+		LK_REQUIRE(errno == EINPROGRESS, e, LK_R_AGENT_CONNECT, "%s: %s", who,
+			strerror(errno));
 		while (!p.revents)
 			LK_REQUIRE(lk_agent_ms(v->agent) < deadline_ms &&
-					lk_agent_wait(v->agent, &p, 1, deadline_ms),
+					   lk_agent_wait(v->agent, &p, 1, deadline_ms),
 				e, LK_R_AGENT_SILENT, "%s does not answer", who);
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
 		LK_REQUIRE(!error, e, LK_R_AGENT_CONNECT, "%s: %s", who, strerror(error));
@@ -193,7 +195,9 @@ static struct lk_result
 open_channel(struct conversation *v, struct lk_err *e)
 {
 	const struct lk_onboarded *own = &v->agent->onboarded;
-	struct lk_channel_settings s = { .host = v->place.authority, .judge = judge, .ctx = v,
+	struct lk_channel_settings s = { .host = v->place.authority,
+		.judge = judge,
+		.ctx = v,
 		.allow_tls12 = !v->call->with_ldevid };
 
 	if (v->call->url && strspn(v->place.host, "0123456789.:") != strlen(v->place.host))
@@ -242,7 +246,7 @@ converse(struct conversation *v, struct lk_err *e)
 		p.events = lk_channel_output(v->channel).n ? POLLIN | POLLOUT : POLLIN;
 		if (!lk_channel_response(v->channel))
 			LK_REQUIRE(lk_agent_ms(v->agent) < v->call->deadline_ms &&
-					lk_agent_wait(v->agent, &p, 1, v->call->deadline_ms),
+					   lk_agent_wait(v->agent, &p, 1, v->call->deadline_ms),
 				e, LK_R_AGENT_SILENT, "%s does not answer", v->place.authority);
 	}
 	return LK_OK;

@@ -16,11 +16,11 @@
 struct lk_channel {
 	struct lk_channel_settings set;
 	SSL *ssl;
-	BIO *in, *out;		  /* owned by ssl */
-	struct lk_certs server;	  /* as received, its own first */
-	struct lk_err refusal;	  /* of judge() */
+	BIO *in, *out;          /* owned by ssl */
+	struct lk_certs server; /* as received, its own first */
+	struct lk_err refusal;  /* of judge() */
 	struct lk_http1 response;
-	bool asked;		  /* a request was sent since the last complete response */
+	bool asked; /* a request was sent since the last complete response */
 };
 
 /* --- TLS -------------------------------------------------------------------------------------- */
@@ -64,8 +64,8 @@ show_issuers(const struct lk_channel_settings *s, SSL_CTX *ctx, struct lk_err *e
 		return LK_OK;
 	LK_TRY(lk_chain_order(s->own, s->own_chain, &path, e));
 	for (i = 1; i < path.n && !lk_cert_is_self_signed(path.v[i]); i++)
-		LK_OSSL(SSL_CTX_add1_chain_cert(ctx, lk_cert_x509(path.v[i])) == 1, e, LK_R_AGENT_TLS,
-			"the device's own chain cannot be used");
+		LK_OSSL(SSL_CTX_add1_chain_cert(ctx, lk_cert_x509(path.v[i])) == 1, e,
+			LK_R_AGENT_TLS, "the device's own chain cannot be used");
 	return LK_OK;
 }
 
@@ -86,14 +86,15 @@ new_ssl(struct lk_channel *c, struct lk_err *e)
 	LK_CLEANUP(SSL_CTX_freep) SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	LK_OSSL(ctx, e, LK_R_NOMEM, "no memory for a TLS context");
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(
+		ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(ctx, CERT_LIST_MAX);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, c);
 	/* An IDevID is shown over TLS 1.3 only, where no onlooker sees it. */
-	LK_TRY(lk_policy_apply_tls(lk_policy_chosen(), ctx,
-		c->set.allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION, e));
+	LK_TRY(lk_policy_apply_tls(
+		lk_policy_chosen(), ctx, c->set.allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION, e));
 	LK_TRY(show_own(&c->set, ctx, e));
 	c->ssl = SSL_new(ctx);
 	LK_OSSL(c->ssl, e, LK_R_NOMEM, "no memory for a TLS connection");
@@ -105,8 +106,8 @@ new_ssl(struct lk_channel *c, struct lk_err *e)
 	SSL_set_bio(c->ssl, c->in, c->out);
 	SSL_set_connect_state(c->ssl);
 	if (c->set.server_name)
-		LK_OSSL(SSL_set_tlsext_host_name(c->ssl, c->set.server_name) == 1, e, LK_R_AGENT_TLS,
-			"the server's name cannot be used");
+		LK_OSSL(SSL_set_tlsext_host_name(c->ssl, c->set.server_name) == 1, e,
+			LK_R_AGENT_TLS, "the server's name cannot be used");
 	return LK_OK;
 }
 

@@ -20,10 +20,10 @@
 struct lk_channel; /* opaque */
 
 struct lk_channel_settings {
-	struct lk_cert *own;		  /* shown when the server asks; NULL: none */
+	struct lk_cert *own;              /* shown when the server asks; NULL: none */
 	const struct lk_certs *own_chain; /* its issuers among them are sent too; may be NULL */
 	const struct lk_key *own_key;
-	const char *host;	/* of the Host field */
+	const char *host;        /* of the Host field */
 	const char *server_name; /* SNI; NULL: none, as in a provisional connection */
 	bool allow_tls12;
 	/* Whether to go on, asked before anything of our own is shown. Its refusal ends the
@@ -45,7 +45,7 @@ LK_RESULT lk_channel_eof(struct lk_channel *c, struct lk_err *e);
 struct lk_slice lk_channel_output(struct lk_channel *c); /* borrowed until the next call */
 void lk_channel_sent(struct lk_channel *c, size_t n);
 
-bool lk_channel_is_up(const struct lk_channel *c); /* the handshake is through */
+bool lk_channel_is_up(const struct lk_channel *c);                    /* the handshake is through */
 const struct lk_certs *lk_channel_server(const struct lk_channel *c); /* borrowed */
 LK_RESULT lk_channel_binding(const struct lk_channel *c, uint8_t ret[static LK_TLS_BINDING_MAX],
 	size_t *ret_n, struct lk_err *e);

@@ -17,8 +17,8 @@
 #include "base/file.h"
 
 #define CERTS_FILE_MAX (64 * 1024)
-#define NEW	       "onboarding.new"
-#define LIVE	       "onboarding"
+#define NEW            "onboarding.new"
+#define LIVE           "onboarding"
 
 LK_DEFINE_CLEANUP(DIR *, closedir);
 
@@ -120,8 +120,9 @@ destroy_key(const char *dir, struct lk_err *e)
 	struct lk_err missing = { 0 };
 
 	if (!read_uri(dir, "key", line, sizeof line, &missing).ok)
-		return missing.reason == LK_R_FILE_MISSING ? LK_OK
-			: lk_fail(e, missing.reason, "%s", missing.msg);
+		return missing.reason == LK_R_FILE_MISSING
+			       ? LK_OK
+			       : lk_fail(e, missing.reason, "%s", missing.msg);
 	LK_TRY(lk_key_uri_in(dir, line, uri, sizeof uri, e));
 	return lk_key_destroy(uri, e);
 }
@@ -185,8 +186,10 @@ check_information(const struct lk_onboarding *o, const struct lk_anchors *domain
 	const struct lk_cert *idevid, const struct lk_cert *ldevid, struct lk_err *e)
 {
 	char serial[LK_CERT_NAME_MAX], device[LK_CERT_NAME_MAX];
-	struct lk_onboarding_want want = { .domain = domain, .times = LK_TIMES_IGNORE,
-		.device = device, .serial_number = serial };
+	struct lk_onboarding_want want = { .domain = domain,
+		.times = LK_TIMES_IGNORE,
+		.device = device,
+		.serial_number = serial };
 	struct lk_verified_onboarding verified;
 
 	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
@@ -209,8 +212,7 @@ check_credentials(const struct lk_credentials *c, const struct lk_pledge_credent
 }
 
 static struct lk_result
-write_radius_anchor(
-	const char *dir, const struct lk_onboarding_leaves *leaf, struct lk_err *e)
+write_radius_anchor(const char *dir, const struct lk_onboarding_leaves *leaf, struct lk_err *e)
 {
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *anchor = NULL;
 
@@ -237,8 +239,8 @@ swap_in(const struct lk_credentials *c, struct lk_err *e)
 }
 
 struct lk_result
-lk_credentials_commit(const struct lk_credentials *c, const struct lk_pledge_credentials *got,
-	struct lk_err *e)
+lk_credentials_commit(
+	const struct lk_credentials *c, const struct lk_pledge_credentials *got, struct lk_err *e)
 {
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *ldevid = NULL, *pinned = NULL;
 	char dir[PATH_MAX];
@@ -296,7 +298,8 @@ read_bootstrap(struct lk_credentials *c, struct lk_err *e)
 	LK_TRY(read_certs(dir, "anchors.pem", &anchors, e));
 	LK_TRY(lk_anchors_new(&anchors, &c->manufacturer, e));
 	if (!read_uri(dir, "idevid.uri", line, sizeof line, &missing).ok)
-		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
+		LK_REQUIRE(
+			missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
 	LK_TRY(lk_key_uri_in(dir, line, c->idevid_uri, sizeof c->idevid_uri, e));
 	LK_TRY(lk_key_load(c->idevid_uri, &c->idevid_key, e));
 	LK_REQUIRE(lk_slice_eq(lk_key_spki(c->idevid_key), lk_cert_spki(c->idevid.v[0])), e,

@@ -26,7 +26,7 @@
 #include "proto/pledge.h"
 
 #define LK_RADIUS_ANCHOR_FILE "onboarding/radius.pem"
-#define LK_LDEVID_FILE	      "onboarding/ldevid.pem"
+#define LK_LDEVID_FILE        "onboarding/ldevid.pem"
 
 struct lk_credentials {
 	char dir[PATH_MAX];
@@ -43,8 +43,8 @@ LK_RESULT lk_credentials_open(const char *dir, const struct lk_random *random,
 	struct lk_credentials *ret, struct lk_err *e);
 void lk_credentials_done(struct lk_credentials *c); /* cleanup function too */
 
-/* Before anything is changed; removes what a power cut left. The lock is free when *ret_lock is closed.
- * LK_R_BUSY while another program has it. */
+/* Before anything is changed; removes what a power cut left. The lock is free when *ret_lock is
+ * closed. LK_R_BUSY while another program has it. */
 LK_RESULT lk_credentials_lock(const struct lk_credentials *c, int *ret_lock, struct lk_err *e);
 
 bool lk_credentials_onboarded(const struct lk_credentials *c);
@@ -54,20 +54,20 @@ bool lk_credentials_onboarded(const struct lk_credentials *c);
 struct lk_result lk_credentials_new_key(void *ctx, struct lk_key **ret, struct lk_err *e);
 /* Writes the rest beside the key and makes it onboarding/. Durable on return. LK_R_KEY_MISMATCH and
  * LK_R_ONBOARDING_* for what could not be loaded again: nothing has changed then. */
-LK_RESULT lk_credentials_commit(const struct lk_credentials *c,
-	const struct lk_pledge_credentials *got, struct lk_err *e);
+LK_RESULT lk_credentials_commit(
+	const struct lk_credentials *c, const struct lk_pledge_credentials *got, struct lk_err *e);
 /* Back to what the manufacturer made: the LDevID's key is destroyed, run/ removed. */
 LK_RESULT lk_credentials_reset(const struct lk_credentials *c, struct lk_err *e);
 
 struct lk_onboarded {
 	struct lk_key *key;
 	char key_uri[LK_KEY_URI_MAX + 1];
-	struct lk_certs ldevid;	   /* its own certificate */
-	struct lk_certs ca;	   /* of the domain, untrusted by themselves */
-	struct lk_certs pinned;	   /* the domain's anchor, one */
-	struct lk_anchors *domain; /* the same, prepared */
-	struct lk_buf voucher;	   /* CMS */
-	struct lk_buf information; /* CMS */
+	struct lk_certs ldevid;           /* its own certificate */
+	struct lk_certs ca;               /* of the domain, untrusted by themselves */
+	struct lk_certs pinned;           /* the domain's anchor, one */
+	struct lk_anchors *domain;        /* the same, prepared */
+	struct lk_buf voucher;            /* CMS */
+	struct lk_buf information;        /* CMS */
 	struct lk_onboarding *onboarding; /* parsed, checked against the anchor again */
 };
 

@@ -15,12 +15,12 @@
 #include "net/mdns.h"
 
 /* All timers of discovery, in milliseconds. */
-#define BACKOFF_FIRST_MS 5000		/* after a candidate's first failure; doubles */
-#define BACKOFF_MOST_MS	 (3600 * 1000)	/* RFC 8995 4.1: at most one hour, each its own */
-#define BETWEEN_LEAST_MS 3000		/* between attempts at different candidates: 3 to 5 s */
-#define BETWEEN_MOST_MS	 5000
-#define QUERY_FIRST_MS	 1000		/* RFC 6762 5.2: the second query a second later; doubles */
-#define QUERY_MOST_MS	 (3600 * 1000)
+#define BACKOFF_FIRST_MS 5000          /* after a candidate's first failure; doubles */
+#define BACKOFF_MOST_MS  (3600 * 1000) /* RFC 8995 4.1: at most one hour, each its own */
+#define BETWEEN_LEAST_MS 3000          /* between attempts at different candidates: 3 to 5 s */
+#define BETWEEN_MOST_MS  5000
+#define QUERY_FIRST_MS   1000 /* RFC 6762 5.2: the second query a second later; doubles */
+#define QUERY_MOST_MS    (3600 * 1000)
 
 /* --- candidates ------------------------------------------------------------------------------- */
 
@@ -28,7 +28,7 @@ static bool
 same(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b)
 {
 	return IN6_ARE_ADDR_EQUAL(&a->sin6_addr, &b->sin6_addr) && a->sin6_port == b->sin6_port &&
-		a->sin6_scope_id == b->sin6_scope_id;
+	       a->sin6_scope_id == b->sin6_scope_id;
 }
 
 static struct lk_candidate *
@@ -73,7 +73,9 @@ lk_candidates_add(struct lk_candidates *l, const struct sockaddr_in6 *address, b
 		c = make_room(l, now_ms);
 		if (!c)
 			return;
-		*c = (struct lk_candidate){ .address = *address, .fixed = fixed, .next_ms = now_ms };
+		*c = (struct lk_candidate){
+			.address = *address, .fixed = fixed, .next_ms = now_ms
+		};
 	}
 	c->expires_ms = fixed ? INT64_MAX : now_ms + ttl_ms;
 }
@@ -110,7 +112,8 @@ lk_candidates_next(struct lk_candidates *l, int64_t now_ms)
 	if (!best)
 		return NULL;
 	lk_random_fill(l->random, &jitter, sizeof jitter);
-	l->next_start_ms = now_ms + BETWEEN_LEAST_MS + jitter % (BETWEEN_MOST_MS - BETWEEN_LEAST_MS);
+	l->next_start_ms =
+		now_ms + BETWEEN_LEAST_MS + jitter % (BETWEEN_MOST_MS - BETWEEN_LEAST_MS);
 	best->busy = true;
 	return best;
 }
@@ -158,7 +161,8 @@ lk_candidate_parse(const char *text, struct sockaddr_in6 *ret, struct lk_err *e)
 	if (brackets) {
 		LK_TRY(lk_slice_to_str(lk_slice(text + 1, n - 2), "address", host, sizeof host, e));
 	} else {
-		LK_REQUIRE(n < INET_ADDRSTRLEN, e, LK_R_SYNTAX_TEXT, "'%s' is not ADDRESS:PORT", text);
+		LK_REQUIRE(
+			n < INET_ADDRSTRLEN, e, LK_R_SYNTAX_TEXT, "'%s' is not ADDRESS:PORT", text);
 		snprintf(host, sizeof host, "::ffff:%.*s", (int)n, text);
 	}
 	percent = strchr(host, '%');
@@ -190,16 +194,15 @@ lk_candidate_print(
 	inet_ntop(AF_INET6, &a->sin6_addr, host, sizeof host);
 	if (with_interface && a->sin6_scope_id)
 		if_indextoname(a->sin6_scope_id, interface);
-	snprintf(dst, LK_CANDIDATE_TEXT_MAX, "[%s%s%s]:%u", host, interface[0] ? "%" : "", interface,
-		port);
+	snprintf(dst, LK_CANDIDATE_TEXT_MAX, "[%s%s%s]:%u", host, interface[0] ? "%" : "",
+		interface, port);
 }
 
 /* --- mDNS ------------------------------------------------------------------------------------- */
 
 /* Port 5353 is the system's; a query from another port is answered to it, by unicast. */
 struct lk_result
-lk_discovery_open(
-	const char *interface, int64_t now_ms, struct lk_discovery *ret, struct lk_err *e)
+lk_discovery_open(const char *interface, int64_t now_ms, struct lk_discovery *ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_closep) int fd = -1;
 	unsigned index = if_nametoindex(interface);
@@ -208,13 +211,16 @@ lk_discovery_open(
 	LK_REQUIRE(index, e, LK_R_AGENT_DISCOVERY, "there is no interface %s", interface);
 	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	LK_REQUIRE(fd >= 0 &&
-			setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index) == 0 &&
-			setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops) == 0 &&
-			setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
-				(socklen_t)strlen(interface) + 1) == 0,
+			   setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index) ==
+				   0 &&
+			   setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops) ==
+				   0 &&
+			   setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
+				   (socklen_t)strlen(interface) + 1) == 0,
 		e, LK_R_AGENT_DISCOVERY, "%s: %s", interface, strerror(errno));
-	*ret = (struct lk_discovery){ .fd = fd, .interface = index, .query_ms = now_ms,
-		.interval_ms = QUERY_FIRST_MS };
+	*ret = (struct lk_discovery){
+		.fd = fd, .interface = index, .query_ms = now_ms, .interval_ms = QUERY_FIRST_MS
+	};
 	fd = -1;
 	return LK_OK;
 }
@@ -232,7 +238,8 @@ void
 lk_discovery_ask(struct lk_discovery *d, int64_t now_ms)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf packet = LK_BUF_INIT(LK_MDNS_PACKET_MAX);
-	struct sockaddr_in6 group = { .sin6_family = AF_INET6, .sin6_port = htons(LK_MDNS_PORT),
+	struct sockaddr_in6 group = { .sin6_family = AF_INET6,
+		.sin6_port = htons(LK_MDNS_PORT),
 		.sin6_scope_id = d->interface };
 
 	if (now_ms < d->query_ms)
@@ -244,15 +251,17 @@ lk_discovery_ask(struct lk_discovery *d, int64_t now_ms)
 	if (inet_pton(AF_INET6, LK_MDNS_GROUP, &group.sin6_addr) == 1 &&
 		lk_mdns_query(true, &packet, NULL).ok)
 		/* A link that is down loses it; the next one is on its way. */
-		(void)!sendto(d->fd, packet.p, packet.n, 0, (struct sockaddr *)&group, sizeof group);
+		(void)!sendto(
+			d->fd, packet.p, packet.n, 0, (struct sockaddr *)&group, sizeof group);
 }
 
 static void
 take(const struct lk_discovery *d, struct lk_candidates *l, const struct lk_mdns_found *f,
 	int64_t now_ms)
 {
-	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = htons(f->port),
-		.sin6_scope_id = d->interface };
+	struct sockaddr_in6 a = {
+		.sin6_family = AF_INET6, .sin6_port = htons(f->port), .sin6_scope_id = d->interface
+	};
 	size_t i;
 
 	for (i = 0; i < f->n_addrs; i++) {
@@ -274,10 +283,12 @@ lk_discovery_receive(struct lk_discovery *d, struct lk_candidates *l, int64_t no
 	ssize_t n;
 	size_t i;
 
-	while ((n = recvfrom(d->fd, packet, sizeof packet, 0, (struct sockaddr *)&from, &from_n)) >= 0) {
+	while ((n = recvfrom(d->fd, packet, sizeof packet, 0, (struct sockaddr *)&from, &from_n)) >=
+		0) {
 		/*= RFC6762 11: only what comes from this link is looked at =*/
 		/*= RFC6762 6: a response that comes from another port than 5353 is ignored =*/
-		if (IN6_IS_ADDR_LINKLOCAL(&from.sin6_addr) && from.sin6_port == htons(LK_MDNS_PORT) &&
+		if (IN6_IS_ADDR_LINKLOCAL(&from.sin6_addr) &&
+			from.sin6_port == htons(LK_MDNS_PORT) &&
 			lk_mdns_parse(lk_slice(packet, (size_t)n), &found, NULL).ok)
 			for (i = 0; i < found.n; i++)
 				take(d, l, &found.v[i], now_ms);

@@ -17,22 +17,22 @@
 
 struct lk_candidate {
 	struct sockaddr_in6 address; /* IPv4 as a mapped address */
-	bool fixed;		     /* by configuration: never forgotten */
-	bool busy;		     /* an attempt is under way */
-	unsigned failures;	     /* in a row */
-	int64_t next_ms;	     /* not before; monotonic */
-	int64_t expires_ms;	     /* its announcement's end */
+	bool fixed;                  /* by configuration: never forgotten */
+	bool busy;                   /* an attempt is under way */
+	unsigned failures;           /* in a row */
+	int64_t next_ms;             /* not before; monotonic */
+	int64_t expires_ms;          /* its announcement's end */
 };
 
 struct lk_candidates {
 	struct lk_candidate v[LK_CANDIDATES_MAX];
 	size_t n;
-	int64_t next_start_ms;	     /* of any attempt */
+	int64_t next_start_ms; /* of any attempt */
 	const struct lk_random *random;
 };
 
-/* Adds it or prolongs it. Full: one whose announcement ended gives way, else the one that failed most,
- * if it is not fixed or busy. */
+/* Adds it or prolongs it. Full: one whose announcement ended gives way, else the one that failed
+ * most, if it is not fixed or busy. */
 void lk_candidates_add(struct lk_candidates *l, const struct sockaddr_in6 *address, bool fixed,
 	int64_t ttl_ms, int64_t now_ms);
 /* A goodbye. */

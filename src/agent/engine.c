@@ -22,9 +22,9 @@ enum phase {
 	PH_IDLE,       /* the pledge says what is next */
 	PH_CONNECTING, /* waits for the owner's connection */
 	PH_HANDSHAKE,
-	PH_OPEN,       /* nothing is outstanding on the connection */
-	PH_ANSWER,     /* a request was sent */
-	PH_PAUSE       /* the pledge waits; the connection stays */
+	PH_OPEN,   /* nothing is outstanding on the connection */
+	PH_ANSWER, /* a request was sent */
+	PH_PAUSE   /* the pledge waits; the connection stays */
 };
 
 struct lk_engine {
@@ -85,8 +85,10 @@ open_channel(struct lk_engine *g, struct lk_err *e)
 static void
 ask(struct lk_engine *g, const struct lk_pledge_action *a, int64_t now_ms)
 {
-	struct lk_http1_request r = { .method = a->method, .target = a->path,
-		.content_type = a->body.n ? a->content_type : NULL, .accept = a->accept,
+	struct lk_http1_request r = { .method = a->method,
+		.target = a->path,
+		.content_type = a->body.n ? a->content_type : NULL,
+		.accept = a->accept,
 		.body = a->body };
 	struct lk_err e = { 0 };
 
@@ -204,11 +206,12 @@ static void
 answered(struct lk_engine *g, const struct lk_http1 *h, int64_t now, int64_t now_ms)
 {
 	const char *when = lk_http1_field(h, "Retry-After");
-	/* A date, which a device without a clock cannot use: as late as the pledge has it at all. */
+	/* A date, which a device without a clock cannot use: as late as the pledge has it at all.
+	 */
 	uint32_t retry_after = when[0] ? UINT32_MAX : 0;
 
-	lk_ignore(lk_parse_u32(
-		lk_slice_str(when), "Retry-After", 0, UINT32_MAX, &retry_after, NULL));
+	lk_ignore(
+		lk_parse_u32(lk_slice_str(when), "Retry-After", 0, UINT32_MAX, &retry_after, NULL));
 	enter(g, PH_OPEN, INT64_MAX);
 	lk_pledge_response(g->pledge, h->status, lk_http1_field(h, "Content-Type"), retry_after,
 		lk_buf_slice(&h->body), now, now_ms);

@@ -21,9 +21,8 @@ struct lk_engine; /* opaque */
 
 enum lk_engine_do { LK_ENGINE_CONNECT, LK_ENGINE_CLOSE, LK_ENGINE_WAIT, LK_ENGINE_END };
 
-/* host: "[fe80::1]:8443", of the Host field. Everything in settings is borrowed for its life, but for
- * `libraries`, which the engine says itself.
- * Caller frees. */
+/* host: "[fe80::1]:8443", of the Host field. Everything in settings is borrowed for its life, but
+ * for `libraries`, which the engine says itself. Caller frees. */
 LK_RESULT lk_engine_new(const struct lk_pledge_settings *settings, const char *host,
 	struct lk_engine **ret, struct lk_err *e);
 struct lk_engine *lk_engine_free(struct lk_engine *g);

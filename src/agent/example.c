@@ -3,8 +3,8 @@
  * A device that onboards with liblatchkey-agent and blocking sockets:
  *	example FOLDER ADDRESS PORT
  *
- * FOLDER has idevid.pem, idevid.key and anchors.pem; what is gained is put beside: ldevid.key, ldevid.der,
- * ca.pem, domain.der, information.cms.
+ * FOLDER has idevid.pem, idevid.key and anchors.pem; what is gained is put beside: ldevid.key,
+ *ldevid.der, ca.pem, domain.der, information.cms.
  */
 #include <latchkey/agent.h>
 
@@ -149,8 +149,8 @@ main(int argc, char **argv)
 		return 1;
 	}
 	kept = write_in(argv[1], "ldevid.der", got.ldevid) && write_in(argv[1], "ca.pem", got.ca) &&
-		write_in(argv[1], "domain.der", got.domain) &&
-		write_in(argv[1], "information.cms", got.information);
+	       write_in(argv[1], "domain.der", got.domain) &&
+	       write_in(argv[1], "information.cms", got.information);
 	latchkey_agent_free(a);
 	return kept ? 0 : 1;
 }

@@ -18,12 +18,12 @@
 #include "proto/endpoint.h"
 
 /* All timers of joining, in milliseconds. */
-#define JOIN_MS	       30000 /* one try to open the port */
-#define JOINED_MS      10000 /* ONB-13: told within 10 s after the port opened */
-#define RETRY_MS	500
+#define JOIN_MS         30000 /* one try to open the port */
+#define JOINED_MS       10000 /* ONB-13: told within 10 s after the port opened */
+#define RETRY_MS        500
 #define ADDRESS_POLL_MS 250
-#define CALL_MS	       15000
-#define RENEW_LATER	202
+#define CALL_MS         15000
+#define RENEW_LATER     202
 
 static struct lk_result
 pause_until(struct lk_agent *a, int64_t deadline_ms, struct lk_err *e)
@@ -34,11 +34,11 @@ pause_until(struct lk_agent *a, int64_t deadline_ms, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- the port ----------------------------------------------------------------------------------- */
+/* --- the port --------------------------------------------------------------------------------- */
 
 static struct lk_result
-write_in_run(const struct lk_agent *a, const char *name, struct lk_slice content, char *path, size_t cap,
-	struct lk_err *e)
+write_in_run(const struct lk_agent *a, const char *name, struct lk_slice content, char *path,
+	size_t cap, struct lk_err *e)
 {
 	char dir[PATH_MAX];
 
@@ -48,7 +48,8 @@ write_in_run(const struct lk_agent *a, const char *name, struct lk_slice content
 	return lk_file_replace(path, content, 0600, e);
 }
 
-/* A key in a TPM or token: the supplicant gets a reference to it, and our module to read it with. */
+/* A key in a TPM or token: the supplicant gets a reference to it, and our module to read it with.
+ */
 static struct lk_result
 refer_to_key(const struct lk_agent *a, struct lk_supplicant_key *ret, struct lk_err *e)
 {
@@ -57,11 +58,12 @@ refer_to_key(const struct lk_agent *a, struct lk_supplicant_key *ret, struct lk_
 	struct lk_key_reference ref = { .spki_n = spki.n };
 	char socket[PATH_MAX];
 
-	LK_REQUIRE(spki.n <= sizeof ref.spki, e, LK_R_TOO_LARGE, "a public key of %zu octets", spki.n);
+	LK_REQUIRE(
+		spki.n <= sizeof ref.spki, e, LK_R_TOO_LARGE, "a public key of %zu octets", spki.n);
 	memcpy(ref.spki, spki.p, spki.n);
 	LK_TRY(lk_path_join(a->credentials.dir, "run/key.sock", socket, sizeof socket, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(socket), "the key socket's path", ref.socket,
-		sizeof ref.socket, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(socket), "the key socket's path", ref.socket, sizeof ref.socket, e));
 	LK_TRY(lk_key_reference_print(&ref, &text, e));
 	LK_TRY(write_in_run(a, "ldevid.ref", lk_buf_slice(&text), ret->file, sizeof ret->file, e));
 	lk_buf_clear(&text);
@@ -85,8 +87,10 @@ open_port(struct lk_agent *a, struct lk_supplicant *s, struct lk_err *e)
 {
 	struct lk_supplicant_key key = { .file = "" };
 	struct lk_supplicant_settings set = { .program = a->set.supplicant,
-		.interface = a->set.interface, .state_dir = a->credentials.dir,
-		.radius_server = a->onboarded.onboarding->leaf.radius_server, .key = &key };
+		.interface = a->set.interface,
+		.state_dir = a->credentials.dir,
+		.radius_server = a->onboarded.onboarding->leaf.radius_server,
+		.key = &key };
 	int64_t deadline_ms = lk_agent_ms(a) + JOIN_MS;
 
 	LK_TRY(supplicant_key(a, &key, e));
@@ -108,7 +112,7 @@ open_port(struct lk_agent *a, struct lk_supplicant *s, struct lk_err *e)
 	}
 }
 
-/* --- joined -------------------------------------------------------------------------------------- */
+/* --- joined ----------------------------------------------------------------------------------- */
 
 static struct lk_result
 expect_success(unsigned status, struct lk_err *e)
@@ -124,9 +128,14 @@ say_joined(struct lk_agent *a, bool by_url, struct lk_slice body, int64_t deadli
 {
 	const struct lk_endpoint_info *joined = lk_endpoint_info(LK_EP_JOINED);
 	struct lk_call call = { .url = by_url ? a->onboarded.onboarding->leaf.lifecycle_url : NULL,
-		.path_after = joined->path, .address = &a->registrar, .anchors = a->onboarded.domain, .with_ldevid = true,
-		.request = { .method = joined->method, .target = joined->path,
-			.content_type = joined->media_type, .body = body },
+		.path_after = joined->path,
+		.address = &a->registrar,
+		.anchors = a->onboarded.domain,
+		.with_ldevid = true,
+		.request = { .method = joined->method,
+			.target = joined->path,
+			.content_type = joined->media_type,
+			.body = body },
 		.deadline_ms = deadline_ms };
 	unsigned status;
 
@@ -141,8 +150,8 @@ tell_joined(struct lk_agent *a, struct lk_err *e)
 	LK_CLEANUP(lk_buf_done) struct lk_buf body = LK_BUF_INIT(1024);
 	json_auto_t *report = json_pack(
 		"{s:i, s:s}", "schema", 1, "network", a->onboarded.onboarding->leaf.network);
-	bool has_url = lk_json_has(
-		a->onboarded.onboarding->leaf.present, LK_ONBOARDING_LIFECYCLE_URL);
+	bool has_url =
+		lk_json_has(a->onboarded.onboarding->leaf.present, LK_ONBOARDING_LIFECYCLE_URL);
 	int64_t deadline_ms = lk_agent_ms(a) + JOINED_MS;
 	bool by_url = !a->has_registrar;
 
@@ -159,7 +168,7 @@ tell_joined(struct lk_agent *a, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- applications ---------------------------------------------------------------------------------- */
+/* --- applications ----------------------------------------------------------------------------- */
 
 static bool
 is_routable(const struct sockaddr *sa)
@@ -169,9 +178,9 @@ is_routable(const struct sockaddr *sa)
 
 	if (sa && sa->sa_family == AF_INET)
 		return ntohl(four->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET &&
-			ntohl(four->sin_addr.s_addr) >> 16 != 0xa9fe; /* 169.254/16 */
+		       ntohl(four->sin_addr.s_addr) >> 16 != 0xa9fe; /* 169.254/16 */
 	return sa && sa->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr) &&
-		!IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+	       !IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 }
 
 /* An address to reach applications from; DHCP is the business of the device's own client. */
@@ -200,7 +209,8 @@ wait_for_address(struct lk_agent *a, struct lk_err *e)
 	deadline_ms = lk_agent_ms(a) + wait * 1000;
 	while (!has_address(a)) {
 		LK_REQUIRE(lk_agent_ms(a) < deadline_ms, e, LK_R_AGENT_ADDRESS,
-			"%s has no routable address after %s", a->set.interface, a->set.address_wait);
+			"%s has no routable address after %s", a->set.interface,
+			a->set.address_wait);
 		LK_TRY(pause_until(a, lk_agent_ms(a) + ADDRESS_POLL_MS, e));
 	}
 	return LK_OK;
@@ -208,12 +218,16 @@ wait_for_address(struct lk_agent *a, struct lk_err *e)
 
 /* An application is met with the anchor that onboarding brought, and no other. */
 static struct lk_result
-visit_once(struct lk_agent *a, const struct lk_endpoint *where, int64_t deadline_ms, struct lk_err *e)
+visit_once(
+	struct lk_agent *a, const struct lk_endpoint *where, int64_t deadline_ms, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs anchor = { .n = 0 };
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *own = NULL;
-	struct lk_call call = { .url = where->url, .anchors = a->onboarded.domain,
-		.request = { .method = "GET" }, .with_ldevid = true, .deadline_ms = deadline_ms };
+	struct lk_call call = { .url = where->url,
+		.anchors = a->onboarded.domain,
+		.request = { .method = "GET" },
+		.with_ldevid = true,
+		.deadline_ms = deadline_ms };
 	unsigned status;
 
 	if (where->anchor.n) {
@@ -279,7 +293,7 @@ lk_agent_join(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_er
 	return LK_OK;
 }
 
-/* --- renewal -------------------------------------------------------------------------------------- */
+/* --- renewal ---------------------------------------------------------------------------------- */
 
 int64_t
 lk_agent_renew_at(const struct lk_agent *a, int64_t since_ms)
@@ -305,9 +319,12 @@ ask_again(struct lk_agent *a, const struct lk_key *key, struct lk_certs *ret, st
 	bool has_url = lk_json_has(leaf->present, LK_ONBOARDING_RENEWAL_URL);
 	struct lk_csr_spec spec = { .renewed = a->onboarded.ldevid.v[0] };
 	struct lk_call call = { .url = has_url ? leaf->renewal_url : NULL,
-		.path_after = reenroll->path, .address = &a->registrar,
-		.anchors = a->onboarded.domain, .with_ldevid = true,
-		.request = { .method = reenroll->method, .target = reenroll->path,
+		.path_after = reenroll->path,
+		.address = &a->registrar,
+		.anchors = a->onboarded.domain,
+		.with_ldevid = true,
+		.request = { .method = reenroll->method,
+			.target = reenroll->path,
 			.content_type = reenroll->media_type },
 		.deadline_ms = lk_agent_ms(a) + CALL_MS };
 	unsigned status;
@@ -332,8 +349,8 @@ lk_agent_renew(struct lk_agent *a, struct lk_err *e)
 	struct lk_onboarded renewed;
 	struct lk_pledge_credentials keep;
 
-	/* A TPM holds three objects at a time, one of which makes the next: the LDevID's key that there is,
-	 * the new one, and not the IDevID's, which has no part in this. */
+	/* A TPM holds three objects at a time, one of which makes the next: the LDevID's key that
+	 * there is, the new one, and not the IDevID's, which has no part in this. */
 	a->credentials.idevid_key = lk_key_free(a->credentials.idevid_key);
 	LK_TRY(lk_credentials_new_key(&a->credentials, &key, e));
 	LK_TRY(ask_again(a, key, &got, e));

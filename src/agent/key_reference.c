@@ -4,7 +4,13 @@
  */
 #include "agent/key_reference.h"
 
-enum tag { TAG_INTEGER = 0x02, TAG_OCTETS = 0x04, TAG_NULL = 0x05, TAG_UTF8 = 0x0c, TAG_SEQUENCE = 0x30 };
+enum tag {
+	TAG_INTEGER = 0x02,
+	TAG_OCTETS = 0x04,
+	TAG_NULL = 0x05,
+	TAG_UTF8 = 0x0c,
+	TAG_SEQUENCE = 0x30
+};
 
 static struct lk_result
 put(struct lk_buf *out, enum tag tag, struct lk_slice content, struct lk_err *e)
@@ -30,8 +36,8 @@ take(struct lk_slice *in, enum tag tag, struct lk_slice *ret, struct lk_err *e)
 {
 	size_t head = 2, n;
 
-	LK_REQUIRE(in->n >= 2 && in->p[0] == tag, e, LK_R_KEY_REFERENCE, "element 0x%02x is missing",
-		(unsigned)tag);
+	LK_REQUIRE(in->n >= 2 && in->p[0] == tag, e, LK_R_KEY_REFERENCE,
+		"element 0x%02x is missing", (unsigned)tag);
 	n = in->p[1];
 	if (n == 0x81 && in->n >= 3) {
 		n = in->p[2];
@@ -76,7 +82,8 @@ lk_key_reference_parse(struct lk_slice der, struct lk_key_reference *ret, struct
 	LK_TRY(take(&in, TAG_UTF8, &item, e));
 	LK_TRY(lk_slice_to_str(item, "the socket's path", r.socket, sizeof r.socket, e));
 	LK_TRY(take(&in, TAG_OCTETS, &item, e));
-	LK_REQUIRE(item.n <= sizeof r.spki, e, LK_R_TOO_LARGE, "a public key of %zu octets", item.n);
+	LK_REQUIRE(
+		item.n <= sizeof r.spki, e, LK_R_TOO_LARGE, "a public key of %zu octets", item.n);
 	memcpy(r.spki, item.p, item.n);
 	r.spki_n = item.n;
 	LK_TRY(take(&in, TAG_NULL, &item, e));

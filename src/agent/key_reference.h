@@ -28,9 +28,9 @@ struct lk_key_reference {
 	size_t spki_n;
 };
 
-LK_RESULT lk_key_reference_print(const struct lk_key_reference *r, struct lk_buf *out,
-	struct lk_err *e);
-LK_RESULT lk_key_reference_parse(struct lk_slice der, struct lk_key_reference *ret,
-	struct lk_err *e);
+LK_RESULT lk_key_reference_print(
+	const struct lk_key_reference *r, struct lk_buf *out, struct lk_err *e);
+LK_RESULT lk_key_reference_parse(
+	struct lk_slice der, struct lk_key_reference *ret, struct lk_err *e);
 /* An OpenSSL configuration that loads the default provider, then the module. Appends to out. */
 LK_RESULT lk_key_reference_conf(const char *module_path, struct lk_buf *out, struct lk_err *e);

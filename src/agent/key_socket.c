@@ -58,7 +58,7 @@ respond(const struct lk_key_socket *s, struct client *c, struct lk_slice tbs)
 	if (sig.n)
 		memcpy(out + sizeof length, sig.p, sig.n);
 	return send(c->fd, out, sizeof length + sig.n, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-		(ssize_t)(sizeof length + sig.n);
+	       (ssize_t)(sizeof length + sig.n);
 }
 
 /* False: the connection is over. */
@@ -115,8 +115,7 @@ lk_key_socket_polls(const struct lk_key_socket *s, struct pollfd ret[static LK_K
 }
 
 void
-lk_key_socket_serve(
-	struct lk_key_socket *s, const struct pollfd found[static LK_KEY_SOCKET_FDS])
+lk_key_socket_serve(struct lk_key_socket *s, const struct pollfd found[static LK_KEY_SOCKET_FDS])
 {
 	size_t i;
 
@@ -135,8 +134,8 @@ lk_key_socket_use(struct lk_key_socket *s, const struct lk_key *key)
 }
 
 struct lk_result
-lk_key_socket_new(const char *path, const struct lk_key *key, struct lk_key_socket **ret,
-	struct lk_err *e)
+lk_key_socket_new(
+	const char *path, const struct lk_key *key, struct lk_key_socket **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_key_socket_freep) struct lk_key_socket *s = calloc(1, sizeof *s);
 	size_t i;
@@ -147,13 +146,13 @@ lk_key_socket_new(const char *path, const struct lk_key *key, struct lk_key_sock
 		s->clients[i].fd = -1;
 	s->fd = -1;
 	s->address.sun_family = AF_UNIX;
-	LK_TRY(lk_slice_to_str(lk_slice_str(path), "socket", s->address.sun_path,
-		sizeof s->address.sun_path, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(path), "socket", s->address.sun_path, sizeof s->address.sun_path, e));
 	unlink(path);
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	LK_REQUIRE(s->fd >= 0 && fchmod(s->fd, 0600) == 0 &&
-			bind(s->fd, (struct sockaddr *)&s->address, sizeof s->address) == 0 &&
-			chmod(path, 0600) == 0 && listen(s->fd, LK_KEY_SOCKET_CLIENTS) == 0,
+			   bind(s->fd, (struct sockaddr *)&s->address, sizeof s->address) == 0 &&
+			   chmod(path, 0600) == 0 && listen(s->fd, LK_KEY_SOCKET_CLIENTS) == 0,
 		e, LK_R_AGENT_KEY_SOCKET, "%s: %s", path, strerror(errno));
 	*ret = LK_TAKE(s);
 	return LK_OK;

@@ -21,23 +21,26 @@
 
 #include "crypto/key.h"
 
-#define LK_KEY_SOCKET_MAX     1024 /* octets of a message; a CertificateVerify input has 146 at most */
-#define LK_KEY_SOCKET_CLIENTS 4	   /* connections at a time */
+#define LK_KEY_SOCKET_MAX                                                                         \
+	1024                    /* octets of a message; a CertificateVerify input has 146 at most \
+				 */
+#define LK_KEY_SOCKET_CLIENTS 4 /* connections at a time */
 #define LK_KEY_SOCKET_FDS     (1 + LK_KEY_SOCKET_CLIENTS)
 
 struct lk_key_socket; /* opaque */
 
 /* Replaces a socket that is there. key: borrowed. Caller frees, which removes the socket.
  * LK_R_AGENT_KEY_SOCKET. */
-LK_RESULT lk_key_socket_new(const char *path, const struct lk_key *key, struct lk_key_socket **ret,
-	struct lk_err *e);
+LK_RESULT lk_key_socket_new(
+	const char *path, const struct lk_key *key, struct lk_key_socket **ret, struct lk_err *e);
 struct lk_key_socket *lk_key_socket_free(struct lk_key_socket *s);
 LK_DEFINE_CLEANUP(struct lk_key_socket *, lk_key_socket_free);
 /* From now on with this one: the LDevID was renewed. */
 void lk_key_socket_use(struct lk_key_socket *s, const struct lk_key *key);
 
 /* What to poll for; then what poll() found. */
-void lk_key_socket_polls(const struct lk_key_socket *s, struct pollfd ret[static LK_KEY_SOCKET_FDS]);
+void lk_key_socket_polls(
+	const struct lk_key_socket *s, struct pollfd ret[static LK_KEY_SOCKET_FDS]);
 void lk_key_socket_serve(
 	struct lk_key_socket *s, const struct pollfd found[static LK_KEY_SOCKET_FDS]);
 

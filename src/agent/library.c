@@ -38,13 +38,18 @@ static struct lk_result
 fill(struct latchkey_agent *a, const struct latchkey_settings *s, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs anchors = { .n = 0 };
-	struct lk_pledge_settings p = { .times = s->trusted_clock ? LK_TIMES_CHECK : LK_TIMES_IGNORE,
-		.accept_nonceless = true, .accept_assertions = (1u << LK_ASSERTION_COUNT) - 1,
-		.random = &lk_random_system, .new_key = new_key, .ctx = a };
+	struct lk_pledge_settings p = { .times =
+						s->trusted_clock ? LK_TIMES_CHECK : LK_TIMES_IGNORE,
+		.accept_nonceless = true,
+		.accept_assertions = (1u << LK_ASSERTION_COUNT) - 1,
+		.random = &lk_random_system,
+		.new_key = new_key,
+		.ctx = a };
 	char host[sizeof a->address + 10];
 
-	LK_REQUIRE(s->idevid && s->idevid_key && s->anchors && s->ldevid_key && s->address && s->port, e,
-		LK_R_USAGE, "a setting is missing");
+	LK_REQUIRE(
+		s->idevid && s->idevid_key && s->anchors && s->ldevid_key && s->address && s->port,
+		e, LK_R_USAGE, "a setting is missing");
 	LK_TRY(lk_certs_parse_any(lk_slice_str(s->idevid), &a->idevid, e));
 	LK_TRY(lk_key_load(s->idevid_key, &a->idevid_key, e));
 	LK_TRY(lk_certs_parse_any(lk_slice_str(s->anchors), &anchors, e));
@@ -127,8 +132,7 @@ latchkey_agent_closed(struct latchkey_agent *a, int64_t now, int64_t now_ms)
 }
 
 PUBLIC void
-latchkey_agent_feed(
-	struct latchkey_agent *a, const void *p, size_t n, int64_t now, int64_t now_ms)
+latchkey_agent_feed(struct latchkey_agent *a, const void *p, size_t n, int64_t now, int64_t now_ms)
 {
 	lk_engine_feed(a->engine, lk_slice(p, n), now, now_ms);
 }

@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define DAY_MS		(24 * 3600 * INT64_C(1000))
-#define JOIN_AGAIN_MS	10000 /* after a port that was refused, or a supplicant that ended */
+#define DAY_MS        (24 * 3600 * INT64_C(1000))
+#define JOIN_AGAIN_MS 10000 /* after a port that was refused, or a supplicant that ended */
 
 /* Words of the command line and keys of the file's section [agent]; the command line wins. */
 static const struct option_row {
@@ -22,7 +22,10 @@ static const struct option_row {
 	size_t offset;
 	const char *help;
 } rows[] = {
-#define ROW(name, field, help) { name, offsetof(struct lk_agent_options, field), help }
+#define ROW(name, field, help)                                       \
+	{                                                            \
+		name, offsetof(struct lk_agent_options, field), help \
+	}
 	ROW("state-dir", state_dir, "Where bootstrap/ and onboarding/ are."),
 	ROW("interface", interface, "Where registrars are looked for and 802.1X is spoken."),
 	ROW("registrar", registrar, "ADDRESS:PORT of the one registrar to use, without discovery."),
@@ -71,12 +74,13 @@ usage(FILE *out)
 	size_t i;
 
 	fputs("usage: latchkey-agent [--config FILE] [-j] [--once] [--OPTION VALUE]... "
-	      "run|reset|status|renew\n", out);
+	      "run|reset|status|renew\n",
+		out);
 	for (i = 0; i < LK_ARRAY_LEN(rows); i++)
 		fprintf(out, "  --%-16s %s\n", rows[i].name, rows[i].help);
 }
 
-/* --- commands ----------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static struct lk_result
 open_key_socket(struct lk_agent *a, struct lk_err *e)
@@ -89,8 +93,8 @@ open_key_socket(struct lk_agent *a, struct lk_err *e)
 	return lk_key_socket_new(path, a->onboarded.key, &a->key_socket, e);
 }
 
-/* Stays for signatures, renews the LDevID when it is time to, daily until it works. Success is that it
- * was told to end; without its supplicant it would lose the port unseen. */
+/* Stays for signatures, renews the LDevID when it is time to, daily until it works. Success is that
+ * it was told to end; without its supplicant it would lose the port unseen. */
 static struct lk_result
 stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e)
 {
@@ -113,7 +117,8 @@ stay(struct lk_agent *a, struct lk_supplicant *supplicant, struct lk_err *e)
 			continue;
 		}
 		since_ms = lk_agent_ms(a);
-		if (supplicant->pid > 0) { /* with a key in a TPM it goes on by the reference it began with */
+		if (supplicant->pid >
+			0) { /* with a key in a TPM it goes on by the reference it began with */
 			lk_supplicant_stop(supplicant);
 			LK_TRY(lk_agent_join(a, supplicant, e));
 		}
@@ -177,8 +182,9 @@ status(struct lk_agent *a, struct lk_err *e)
 		device = a->onboarded.onboarding->leaf.device;
 		lk_time_print(lk_cert_not_after(a->onboarded.ldevid.v[0]), until);
 	}
-	all = json_pack("{s:i, s:s, s:b, s:s, s:s, s:s}", "schema", 1, "serial", serial, "onboarded",
-		onboarded, "network", network, "device", device, "ldevid-until", until);
+	all = json_pack("{s:i, s:s, s:b, s:s, s:s, s:s}", "schema", 1, "serial", serial,
+		"onboarded", onboarded, "network", network, "device", device, "ldevid-until",
+		until);
 	LK_REQUIRE(all, e, LK_R_NOMEM, "no memory for a report");
 	json_dumpf(all, stdout, a->set.json ? JSON_COMPACT : JSON_INDENT(2));
 	putchar('\n');
@@ -203,7 +209,7 @@ static const struct {
 } commands[] = { { "run", run, false }, { "reset", reset, false }, { "status", status, true },
 	{ "renew", renew, false } };
 
-/* --- main ---------------------------------------------------------------------------------------- */
+/* --- main ------------------------------------------------------------------------------------- */
 
 static void
 on_signal(int number)
@@ -232,7 +238,8 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 {
 	LK_CLEANUP(agent_done)
 	struct lk_agent a = { .clock = &lk_clock_system, .random = &lk_random_system };
-	const struct sigaction stop = { .sa_handler = on_signal }, wake = { .sa_handler = on_child };
+	const struct sigaction stop = { .sa_handler = on_signal },
+			       wake = { .sa_handler = on_child };
 	sigset_t waited;
 	LK_CLEANUP(lk_freep) char *dir = NULL;
 	LK_CLEANUP(lk_closep) int lock = -1;
@@ -275,8 +282,8 @@ main(int argc, char **argv)
 	int c;
 
 	for (i = 0; i < LK_ARRAY_LEN(rows); i++)
-		words[i] = (struct option){ rows[i].name, required_argument, NULL,
-			OPT_ROWS + (int)i };
+		words[i] =
+			(struct option){ rows[i].name, required_argument, NULL, OPT_ROWS + (int)i };
 	words[i++] = (struct option){ "config", required_argument, NULL, OPT_CONFIG };
 	words[i++] = (struct option){ "once", no_argument, NULL, OPT_ONCE };
 	words[i] = (struct option){ "help", no_argument, NULL, 'h' };

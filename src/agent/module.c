@@ -27,7 +27,7 @@ static OSSL_FUNC_BIO_read_ex_fn *core_read;
 
 /*= G-11: another program authenticates with the device's key and never holds it =*/
 
-/* --- the socket ----------------------------------------------------------------------------------------- */
+/* --- the socket ------------------------------------------------------------------------------- */
 
 static bool
 exchange_all(int fd, void *p, size_t n, bool writing)
@@ -72,12 +72,12 @@ ask(void *ctx, struct lk_slice tbs, struct lk_buf *sig, struct lk_err *e)
 			   exchange_all(fd, head, sizeof head, false),
 		e, LK_R_KEY_STORE, "the agent does not answer on %s", sa.sun_path);
 	n = length_of(head);
-	LK_REQUIRE(n > 0 && n <= sizeof answer && exchange_all(fd, answer, n, false), e, LK_R_KEY_STORE,
-		"the agent refuses to sign this");
+	LK_REQUIRE(n > 0 && n <= sizeof answer && exchange_all(fd, answer, n, false), e,
+		LK_R_KEY_STORE, "the agent refuses to sign this");
 	return lk_buf_append(sig, lk_slice(answer, n), e);
 }
 
-/* --- the decoder ------------------------------------------------------------------------------------------ */
+/* --- the decoder ------------------------------------------------------------------------------ */
 
 static OSSL_FUNC_decoder_newctx_fn decoder_new;
 static OSSL_FUNC_decoder_freectx_fn decoder_free;
@@ -138,7 +138,8 @@ decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *object, void 
 		return 1;
 	params[0] = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type);
 	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, name, 0);
-	params[2] = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof key);
+	params[2] =
+		OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof key);
 	params[3] = OSSL_PARAM_construct_end();
 	ok = object(params, object_arg);
 	if (key) /* whoever took it has cleared the reference */
@@ -146,7 +147,7 @@ decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *object, void 
 	return ok;
 }
 
-/* --- the provider ------------------------------------------------------------------------------------------- */
+/* --- the provider ----------------------------------------------------------------------------- */
 
 #define FN(f) ((void (*)(void))(f))
 
@@ -177,8 +178,8 @@ query(void *provctx, int operation, int *no_cache)
 __attribute__((visibility("default"))) OSSL_provider_init_fn OSSL_provider_init;
 
 int
-OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-	void **provctx)
+OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+	const OSSL_DISPATCH **out, void **provctx)
 {
 	static const OSSL_DISPATCH provider[] = {
 		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, FN(query) },

@@ -57,17 +57,26 @@ trace(void *ctx, enum lk_pledge_state from, enum lk_pledge_state to, const struc
 	if (to == LK_PLEDGE_STATUS)
 		t->vouched = true;
 	lk_agent_tell(t->agent, lk_pledge_state_name(from), t->name,
-		why ? "failed" : later ? "later" : "ok", why);
+		why     ? "failed"
+		: later ? "later"
+			: "ok",
+		why);
 }
 
 static struct lk_result
 start(struct onboarding *o, struct attempt *t, struct lk_candidate *c, struct lk_err *e)
 {
 	const struct lk_credentials *own = &o->agent->credentials;
-	struct lk_pledge_settings s = { .idevid = &own->idevid, .idevid_key = own->idevid_key,
-		.manufacturer = own->manufacturer, .times = lk_agent_times(o->agent),
-		.accept_nonceless = true, .accept_assertions = (1u << LK_ASSERTION_COUNT) - 1,
-		.random = o->agent->random, .new_key = new_key, .trace = trace, .ctx = t };
+	struct lk_pledge_settings s = { .idevid = &own->idevid,
+		.idevid_key = own->idevid_key,
+		.manufacturer = own->manufacturer,
+		.times = lk_agent_times(o->agent),
+		.accept_nonceless = true,
+		.accept_assertions = (1u << LK_ASSERTION_COUNT) - 1,
+		.random = o->agent->random,
+		.new_key = new_key,
+		.trace = trace,
+		.ctx = t };
 	char host[LK_CANDIDATE_TEXT_MAX];
 
 	*t = (struct attempt){ .agent = o->agent, .candidate = c, .fd = -1 };
@@ -83,10 +92,9 @@ open_connection(struct attempt *t)
 
 	t->fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	t->connecting = true;
-	if (t->fd >= 0 &&
-		(connect(t->fd, (struct sockaddr *)&t->candidate->address,
-			 sizeof t->candidate->address) == 0 ||
-			errno == EINPROGRESS))
+	if (t->fd >= 0 && (connect(t->fd, (struct sockaddr *)&t->candidate->address,
+				   sizeof t->candidate->address) == 0 ||
+				  errno == EINPROGRESS))
 		return;
 	lk_err_set(&e, LK_R_AGENT_CONNECT, "%s: %s", t->name, strerror(errno));
 	lk_engine_closed(t->engine, &e, lk_now(t->agent->clock), lk_agent_ms(t->agent));
@@ -142,8 +150,7 @@ static bool
 advance(struct attempt *t)
 {
 	for (;;) {
-		switch (lk_engine_next(
-			t->engine, lk_now(t->agent->clock), lk_agent_ms(t->agent))) {
+		switch (lk_engine_next(t->engine, lk_now(t->agent->clock), lk_agent_ms(t->agent))) {
 		case LK_ENGINE_CONNECT:
 			if (t->fd >= 0)
 				return true; /* under way */
@@ -268,7 +275,7 @@ wait_all(struct onboarding *o)
 
 		fds[1 + i] = (struct pollfd){ .fd = t->candidate ? t->fd : -1,
 			.events = (short)(t->connecting ? POLLOUT
-					  : sending	? POLLIN | POLLOUT
+					  : sending     ? POLLIN | POLLOUT
 							: POLLIN) };
 	}
 	if (!lk_agent_wait(o->agent, fds, LK_AGENT_FDS, next_deadline(o)))
@@ -304,7 +311,8 @@ keep(struct onboarding *o, struct lk_err *e)
 	LK_TRY(lk_credentials_commit(&a->credentials, &got, e));
 	a->registrar = o->onboarded->candidate->address;
 	a->has_registrar = true;
-	/* A TPM holds three objects at a time: the attempt lets go of its key before it is loaded. */
+	/* A TPM holds three objects at a time: the attempt lets go of its key before it is loaded.
+	 */
 	o->onboarded->engine = lk_engine_free(o->onboarded->engine);
 	LK_TRY(lk_onboarded_load(&a->credentials, NULL, &a->onboarded, e));
 	lk_agent_tell(a, "onboarded", o->onboarded->name, "ok", NULL);
@@ -327,8 +335,9 @@ struct lk_result
 lk_agent_onboard(struct lk_agent *a, struct lk_err *e)
 {
 	LK_CLEANUP(onboarding_done)
-	struct onboarding o = { .agent = a, .candidates = { .random = a->random },
-		.discovery = { .fd = -1 } };
+	struct onboarding o = {
+		.agent = a, .candidates = { .random = a->random }, .discovery = { .fd = -1 }
+	};
 	struct sockaddr_in6 fixed;
 
 	LK_REQUIRE(a->set.registrar || a->set.interface, e, LK_R_USAGE,

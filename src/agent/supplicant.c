@@ -36,8 +36,7 @@ check_plain(const char *what, const char *s, struct lk_err *e)
 
 /*= RFC5216 5.3: the server is accepted by the given anchor and its exact name alone =*/
 struct lk_result
-lk_supplicant_config(
-	const struct lk_supplicant_settings *s, struct lk_buf *out, struct lk_err *e)
+lk_supplicant_config(const struct lk_supplicant_settings *s, struct lk_buf *out, struct lk_err *e)
 {
 	const char *name;
 
@@ -46,7 +45,8 @@ lk_supplicant_config(
 	LK_TRY(check_plain("the RADIUS server's name", s->radius_server, e));
 	/* A name alone: domain_match takes a list. */
 	for (name = s->radius_server; *name; name++)
-		LK_REQUIRE(strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-",
+		LK_REQUIRE(
+			strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-",
 				*name),
 			e, LK_R_AGENT_SUPPLICANT, "'%s' is not one DNS name", s->radius_server);
 	return lk_buf_printf(out, e,
@@ -164,7 +164,8 @@ attach(struct lk_supplicant *s, const struct lk_supplicant_settings *set)
 static void
 say(struct lk_supplicant *s, const char *command)
 {
-	(void)!send(s->fd, command, strlen(command), MSG_DONTWAIT); /* asked again by the next poll */
+	(void)!send(
+		s->fd, command, strlen(command), MSG_DONTWAIT); /* asked again by the next poll */
 }
 
 static enum lk_supplicant_port

@@ -14,14 +14,14 @@
 
 /* Where the supplicant finds its private key. */
 struct lk_supplicant_key {
-	char file[PATH_MAX];	  /* of private_key: PEM, or what openssl_conf's provider loads */
+	char file[PATH_MAX]; /* of private_key: PEM, or what openssl_conf's provider loads */
 	char openssl_conf[PATH_MAX]; /* of its environment; "": none */
 };
 
 struct lk_supplicant_settings {
-	const char *program;   /* "/sbin/wpa_supplicant" */
+	const char *program; /* "/sbin/wpa_supplicant" */
 	const char *interface;
-	const char *state_dir; /* absolute; onboarding/ and run/ are in it */
+	const char *state_dir;     /* absolute; onboarding/ and run/ are in it */
 	const char *radius_server; /* the exact name */
 	const struct lk_supplicant_key *key;
 };
@@ -32,7 +32,7 @@ LK_RESULT lk_supplicant_config(
 
 struct lk_supplicant {
 	pid_t pid;     /* 0: none */
-	int fd;	       /* control socket, to be polled for reading; -1: none */
+	int fd;        /* control socket, to be polled for reading; -1: none */
 	char own[108]; /* path of our end */
 	bool logged_on;
 };
@@ -47,13 +47,13 @@ void lk_supplicant_stop(struct lk_supplicant *s); /* cleanup function too */
 bool lk_supplicant_ended(struct lk_supplicant *s);
 
 enum lk_supplicant_port {
-	LK_PORT_TRYING,	/* call again in LK_SUPPLICANT_POLL_MS */
+	LK_PORT_TRYING, /* call again in LK_SUPPLICANT_POLL_MS */
 	LK_PORT_OPEN,
 	LK_PORT_REFUSED, /* held: it has to be started anew */
-	LK_PORT_DEAD	 /* the program ended */
+	LK_PORT_DEAD     /* the program ended */
 };
 #define LK_SUPPLICANT_POLL_MS 20
 
 /* Asks for STATUS, takes what came of the last time, and says LOGON when it is time to. */
-enum lk_supplicant_port lk_supplicant_poll(struct lk_supplicant *s,
-	const struct lk_supplicant_settings *set);
+enum lk_supplicant_port lk_supplicant_poll(
+	struct lk_supplicant *s, const struct lk_supplicant_settings *set);

@@ -15,10 +15,10 @@
 
 struct lk_checkpoint {
 	uint32_t present;   /* all of them, always */
-	char node[65];	    /* whose chain */
-	char site[65];	    /* of which network */
-	uint64_t seq;	    /* of the newest event */
-	int64_t at;	    /* Unix seconds */
+	char node[65];      /* whose chain */
+	char site[65];      /* of which network */
+	uint64_t seq;       /* of the newest event */
+	int64_t at;         /* Unix seconds */
 	struct lk_buf hash; /* of that event; 32 octets; owned */
 };
 

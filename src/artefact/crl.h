@@ -31,7 +31,7 @@ enum lk_crl_reason {            /* RFC 5280 5.3.1 */
 	LK_CRL_AA_COMPROMISE = 10,
 	LK_CRL_REASON_COUNT
 };
-const char *lk_crl_reason_name(enum lk_crl_reason reason); /* "keyCompromise", as in the RFC */
+const char *lk_crl_reason_name(enum lk_crl_reason reason);  /* "keyCompromise", as in the RFC */
 enum lk_crl_reason lk_crl_reason_by_name(const char *name); /* LK_CRL_REASON_COUNT: there is none */
 
 struct lk_crl_entry {

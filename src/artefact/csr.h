@@ -19,9 +19,9 @@
 #include "artefact/csrattrs.h"
 #include "artefact/name.h"
 
-#define LK_CSR_MAX            (8 * 1024)  /* octets of the DER */
-#define LK_CSR_BODY_MAX       (16 * 1024) /* octets of its base64, white space included */
-#define LK_CSR_CHALLENGE_MAX  255         /* RFC 2985 5.4.1 */
+#define LK_CSR_MAX           (8 * 1024)  /* octets of the DER */
+#define LK_CSR_BODY_MAX      (16 * 1024) /* octets of its base64, white space included */
+#define LK_CSR_CHALLENGE_MAX 255         /* RFC 2985 5.4.1 */
 
 /* Slices are borrowed from der. */
 struct lk_csr {

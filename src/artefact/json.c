@@ -46,8 +46,8 @@ lk_json_parse_max(struct lk_slice in, size_t max, json_t **ret, struct lk_err *e
 	LK_CLEANUP(json_decrefp) json_t *obj = NULL;
 	json_error_t je;
 
-	LK_REQUIRE(in.n <= max, e, LK_R_TOO_LARGE, "a JSON text of %zu bytes, at most %zu are taken",
-		in.n, max);
+	LK_REQUIRE(in.n <= max, e, LK_R_TOO_LARGE,
+		"a JSON text of %zu bytes, at most %zu are taken", in.n, max);
 	LK_TRY(check_depth(in, e));
 	/*= RFC8259 4: names within an object are unique =*/
 	obj = json_loadb((const char *)in.p, in.n, JSON_REJECT_DUPLICATES, &je);

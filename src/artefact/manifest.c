@@ -334,7 +334,8 @@ lk_manifest_finish(struct lk_manifest_builder *b, const struct lk_manifest_leave
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_MANIFEST_MAX);
 
 	LK_TRY(write_leaves(b, leaf, &content, e));
-	LK_TRY(lk_cms_sign(LK_CMS_DATA, lk_buf_slice(&content), leaf->issued_on, key, certs, &der, e));
+	LK_TRY(lk_cms_sign(
+		LK_CMS_DATA, lk_buf_slice(&content), leaf->issued_on, key, certs, &der, e));
 	LK_TRY(lk_base64_encode(lk_buf_slice(&der), &text, e));
 	LK_TRY(lk_buf_append_str(&text, "\n", e));
 	LK_TRY(lk_buf_append(&text, lk_buf_slice(&b->lines), e));

@@ -9,17 +9,18 @@
 
 #include "artefact/json.h"
 
-#define LK_TELEMETRY_MAX        (8 * 1024) /* bytes */
-#define LK_TELEMETRY_VERSION    1
-#define LK_TELEMETRY_REASON_MAX 513 /* characters of `reason` that are taken, and their NUL */
+#define LK_TELEMETRY_MAX           (8 * 1024) /* bytes */
+#define LK_TELEMETRY_VERSION       1
+#define LK_TELEMETRY_REASON_MAX    513 /* characters of `reason` that are taken, and their NUL */
 #define LK_TELEMETRY_LIBRARIES_MAX 129 /* likewise of reason-context's `libraries` */
 
 struct lk_telemetry {
 	uint32_t present;
 	uint64_t version; /* greater than ours: logged, and the operator is told */
 	bool status;
-	char reason[LK_TELEMETRY_REASON_MAX]; /* "" when absent */
-	char libraries[LK_TELEMETRY_LIBRARIES_MAX]; /* what the pledge runs, as it says; "": not said */
+	char reason[LK_TELEMETRY_REASON_MAX];       /* "" when absent */
+	char libraries[LK_TELEMETRY_LIBRARIES_MAX]; /* what the pledge runs, as it says; "": not
+						       said */
 	json_t *json; /* the whole object, unknown members included; owned */
 };
 

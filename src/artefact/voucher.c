@@ -266,8 +266,8 @@ lk_voucher_build(const struct lk_voucher_leaves *leaf, const struct lk_key *key,
 	LK_TRY(lk_json_write(&table, leaf, &obj, e));
 	LK_TRY(check_leaves(leaf, e));
 	LK_TRY(lk_json_print_yang(obj, YANG_ROOT, &text, e));
-	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), leaf->created_on, key, certs,
-		out, e);
+	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), leaf->created_on, key,
+		certs, out, e);
 }
 
 /* Certificates are shown by name and fingerprint, everything else as it stands in the JSON. */

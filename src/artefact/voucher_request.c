@@ -113,7 +113,7 @@ lk_voucher_request_leaves_done(struct lk_voucher_request_leaves *leaf)
 	lk_json_done(&table, leaf);
 }
 
-/* --- the registrar's rules ------------------------------------------------------------------ */
+/* --- the registrar's rules -------------------------------------------------------------------- */
 
 static struct lk_result
 check_pledge_signature(
@@ -169,7 +169,7 @@ lk_pledge_request_check(const struct lk_voucher_request *r,
 	return LK_OK;
 }
 
-/* --- the MASA's rules ----------------------------------------------------------------------- */
+/* --- the MASA's rules ------------------------------------------------------------------------- */
 
 /* 5.5.2 and 5.5.3. A domain CA need not be known: then its chain has only to agree with itself. */
 static struct lk_result
@@ -309,7 +309,7 @@ lk_registrar_request_check(const struct lk_voucher_request *r,
 	return LK_OK;
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void
 set(struct lk_voucher_request_leaves *leaf, enum lk_voucher_request_leaf which)
@@ -396,8 +396,8 @@ lk_registrar_request_build(const struct lk_voucher_request_leaves *leaf, const s
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_REGISTRAR_REQUEST_MAX);
 
 	LK_TRY(lk_registrar_request_text(leaf, &text, e));
-	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), leaf->created_on, key, certs,
-		out, e);
+	return lk_cms_sign(LK_CMS_ANIMA_JSON_VOUCHER, lk_buf_slice(&text), leaf->created_on, key,
+		certs, out, e);
 }
 
 /* Certificates are shown by name and fingerprint, an enclosed request by its own leaves. */

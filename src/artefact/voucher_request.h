@@ -64,14 +64,13 @@ lk_voucher_request_has(const struct lk_voucher_request *r, enum lk_voucher_reque
 	return lk_json_has(r->leaf.present, leaf);
 }
 
-/* --- what a registrar holds against a pledge's request --------------------------------------- */
+/* --- what a registrar holds against a pledge's request ---------------------------------------- */
 
 /* That `idevid` chains to a trusted manufacturer is the caller's to know already: the TLS
  * handshake or its cached verdict said so. */
 struct lk_pledge_request_want {
-	const struct lk_cert *idevid; /* the TLS client's certificate */
-	const struct lk_cert
-		*registrar; /* the end-entity certificate that this connection showed */
+	const struct lk_cert *idevid;    /* the TLS client's certificate */
+	const struct lk_cert *registrar; /* end-entity, as this connection showed it */
 };
 
 struct lk_verified_pledge_request {

@@ -50,14 +50,14 @@ struct lk_err {
 void lk_err_set(struct lk_err *e, enum lk_reason reason, const char *fmt, ...) LK_PRINTF(3, 4);
 
 /* The failed result, with e filled. A macro, so that the compiler sees that it is never ok. */
-#define lk_fail(e, reason, ...)                                                                    \
+#define lk_fail(e, reason, ...) \
 	(lk_err_set((e), (reason), __VA_ARGS__), (struct lk_result){ false })
 
 /* Puts "<prefix>: " before the message of a failure that already stands in e. */
 void lk_err_prefix(struct lk_err *e, const char *fmt, ...) LK_PRINTF(2, 3);
 /* The failed result of a rule that rests on a more general one: as lk_err_prefix, and what failed
  * for the reason `general` fails for `own` from here on. */
-#define lk_fail_as(e, general, own, ...)                                                           \
+#define lk_fail_as(e, general, own, ...) \
 	(lk_err_recast((e), (general), (own), __VA_ARGS__), (struct lk_result){ false })
 void lk_err_recast(struct lk_err *e, enum lk_reason general, enum lk_reason own, const char *fmt,
 	...) LK_PRINTF(4, 5);

@@ -194,8 +194,8 @@ lk_path_absolute(const char *path, char dst[static PATH_MAX], struct lk_err *e)
 {
 	char here[PATH_MAX] = "", whole[PATH_MAX];
 
-	LK_REQUIRE(*path == '/' || getcwd(here, sizeof here), e, LK_R_FILE_IO, "this folder has no path: %s",
-		strerror(errno));
+	LK_REQUIRE(*path == '/' || getcwd(here, sizeof here), e, LK_R_FILE_IO,
+		"this folder has no path: %s", strerror(errno));
 	if (*path == '/')
 		LK_TRY(lk_slice_to_str(lk_slice_str(path), "path", whole, sizeof whole, e));
 	else

@@ -31,7 +31,8 @@ lk_path_fits(const char *row, const char *path, struct lk_slice *ret_segment)
 bool
 lk_path_is_plain(const char *text)
 {
-	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
+	size_t n =
+		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
 
 	return n > 0 && !text[n];
 }

@@ -57,10 +57,10 @@ LK_RESULT lk_buf_append_str(struct lk_buf *b, const char *s, struct lk_err *e);
 LK_RESULT lk_buf_printf(struct lk_buf *b, struct lk_err *e, const char *fmt, ...) LK_PRINTF(3, 4);
 LK_RESULT lk_buf_vprintf(struct lk_buf *b, struct lk_err *e, const char *fmt, va_list ap)
 	LK_PRINTF(3, 0);
-void lk_buf_consume(struct lk_buf *b, size_t n); /* drops the first n bytes */
+void lk_buf_consume(struct lk_buf *b, size_t n);  /* drops the first n bytes */
 void lk_buf_truncate(struct lk_buf *b, size_t n); /* keeps the first n bytes at most */
-void lk_buf_clear(struct lk_buf *b);             /* empties it, keeps the memory */
-void lk_buf_done(struct lk_buf *b);              /* frees it; cleanup function too */
+void lk_buf_clear(struct lk_buf *b);              /* empties it, keeps the memory */
+void lk_buf_done(struct lk_buf *b);               /* frees it; cleanup function too */
 
 static inline struct lk_slice
 lk_buf_slice(const struct lk_buf *b)

@@ -14,7 +14,7 @@
 
 #define REQUEST_MAX (18 * 1024 * 1024) /* a manifest, escaped */
 #define REPLY_MAX   (4 * 1024 * 1024)
-#define WAIT_S	    60 /* an approval may wait for the manufacturer */
+#define WAIT_S      60 /* an approval may wait for the manufacturer */
 
 static struct lk_result
 connect_to(const char *path, int *ret_fd, struct lk_err *e)
@@ -23,12 +23,14 @@ connect_to(const char *path, int *ret_fd, struct lk_err *e)
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	const struct timeval wait = { .tv_sec = WAIT_S };
 
-	LK_REQUIRE(strlen(path) < sizeof to.sun_path, e, LK_R_USAGE, "the socket's path is too long");
+	LK_REQUIRE(
+		strlen(path) < sizeof to.sun_path, e, LK_R_USAGE, "the socket's path is too long");
 	memcpy(to.sun_path, path, strlen(path));
 	LK_REQUIRE(fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0, e,
-		errno == EACCES ? LK_R_API_PEER : LK_R_IPC_GONE, "%s: %s; is latchkeyd running?", path,
-		strerror(errno));
-	lk_ignore((struct lk_result){ setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 });
+		errno == EACCES ? LK_R_API_PEER : LK_R_IPC_GONE, "%s: %s; is latchkeyd running?",
+		path, strerror(errno));
+	lk_ignore((struct lk_result){
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 });
 	*ret_fd = fd;
 	fd = -1;
 	return LK_OK;
@@ -42,7 +44,8 @@ send_all(int fd, struct lk_slice s, struct lk_err *e)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		LK_REQUIRE(n > 0, e, LK_R_IPC_IO, "the request cannot be sent: %s", strerror(errno));
+		LK_REQUIRE(
+			n > 0, e, LK_R_IPC_IO, "the request cannot be sent: %s", strerror(errno));
 		s.p += n;
 		s.n -= (size_t)n;
 	}
@@ -112,8 +115,12 @@ lk_api_call(const char *socket_path, const char *method, const char *path, const
 	LK_CLEANUP(lk_closep) int fd = -1;
 	LK_CLEANUP(lk_freep) char *body = args ? json_dumps(args, JSON_COMPACT) : NULL;
 	char target[512];
-	struct lk_http1_request r = { .method = method, .target = target, .host = "latchkeyd",
-		.accept = "application/json", .body = lk_slice_str(body), .close_after = true };
+	struct lk_http1_request r = { .method = method,
+		.target = target,
+		.host = "latchkeyd",
+		.accept = "application/json",
+		.body = lk_slice_str(body),
+		.close_after = true };
 
 	LK_REQUIRE((size_t)snprintf(target, sizeof target, "/api/v1%s", path) < sizeof target, e,
 		LK_R_USAGE, "a name is too long");

@@ -31,12 +31,16 @@ void lk_cli_json_reason(json_t *obj, const struct lk_err *e);
 LK_RESULT lk_cli_inspect(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
 LK_RESULT lk_cli_init(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
 /* Rows of the table that ask latchkeyd (operate.c). */
-#define LK_CLI_ASKS(X)                                                                             \
-	X(status) X(ca_show) X(crypto_show) X(trust_show) X(device_list) X(device_show)            \
-	X(device_timeline) X(device_pending) X(device_approve) X(device_deny) X(device_revoke)     \
-	X(device_decommission) X(manufacturer_add) X(manufacturer_import) X(manufacturer_list)     \
-	X(manufacturer_distrust) X(manufacturer_remove) X(est_code_new) X(est_code_list)            \
-	X(est_code_revoke)
-#define LK_CLI_DECLARE(name)                                                                       \
+/* clang-format off */
+#define LK_CLI_ASKS(X) \
+	X(status) \
+	X(ca_show) X(crypto_show) X(trust_show) \
+	X(device_list) X(device_show) X(device_timeline) X(device_pending) X(device_approve) \
+	X(device_deny) X(device_revoke) X(device_decommission) \
+	X(manufacturer_add) X(manufacturer_import) X(manufacturer_list) \
+	X(manufacturer_distrust) X(manufacturer_remove) \
+	X(est_code_new) X(est_code_list) X(est_code_revoke)
+/* clang-format on */
+#define LK_CLI_DECLARE(name) \
 	LK_RESULT lk_cli_##name(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
 LK_CLI_ASKS(LK_CLI_DECLARE)

@@ -109,9 +109,10 @@ complete(struct lk_init_options *o, bool with_radius, struct texts *t, struct lk
 	for (i = 0; o->name[i]; i++)
 		LK_REQUIRE(isalnum((unsigned char)o->name[i]) || strchr(".-", o->name[i]), e,
 			LK_R_USAGE, "--name takes letters, digits, '.' and '-'");
-	LK_REQUIRE(i <= NAME_MAX_CHARS, e, LK_R_USAGE, "--name has %zu characters, at most %d are taken",
-		i, NAME_MAX_CHARS);
-	LK_REQUIRE(!o->radius_dir || with_radius, e, LK_R_USAGE, "--radius-dir needs --with-radius");
+	LK_REQUIRE(i <= NAME_MAX_CHARS, e, LK_R_USAGE,
+		"--name has %zu characters, at most %d are taken", i, NAME_MAX_CHARS);
+	LK_REQUIRE(
+		!o->radius_dir || with_radius, e, LK_R_USAGE, "--radius-dir needs --with-radius");
 	LK_REQUIRE(!o->n_ports || with_radius, e, LK_R_USAGE,
 		"--port needs --with-radius: hostapd asks a RADIUS server");
 	if (!o->registrar_name) {
@@ -128,8 +129,8 @@ complete(struct lk_init_options *o, bool with_radius, struct texts *t, struct lk
 }
 
 static struct lk_result
-read_command_line(int argc, char **argv, struct lk_init_options *o, bool *with_radius,
-	struct lk_err *e)
+read_command_line(
+	int argc, char **argv, struct lk_init_options *o, bool *with_radius, struct lk_err *e)
 {
 	static const struct option options[] = {
 		{ "name", required_argument, NULL, 'n' },
@@ -175,13 +176,15 @@ print_next(const struct lk_cli *cli, const struct lk_init_options *o)
 	size_t i;
 
 	if (cli->json) {
-		lk_cli_json(stdout, json_pack("{s:i,s:s,s:s,s:s,s:s*}", "schema", 1, "network", o->name,
-			"dir", o->dir, "state_dir", o->state_dir, "radius_dir", o->radius_dir));
+		lk_cli_json(stdout,
+			json_pack("{s:i,s:s,s:s,s:s,s:s*}", "schema", 1, "network", o->name, "dir",
+				o->dir, "state_dir", o->state_dir, "radius_dir", o->radius_dir));
 		return;
 	}
 	printf("The network %s is made: %s, keys in %s.\n\nNext:\n", o->name, o->dir, o->state_dir);
 	if (strncmp(o->key_store, "file:", 5) == 0)
-		printf("  the root's key (%s/root) is needed for new CAs only: move it off this machine\n",
+		printf("  the root's key (%s/root) is needed for new CAs only: move it off this "
+		       "machine\n",
 			o->state_dir);
 	printf("  latchkeyd --config %s/latchkeyd.conf\n", o->dir);
 	if (o->radius_dir)
@@ -205,7 +208,8 @@ make_network(struct lk_cli *cli, const struct lk_init_options *o, struct lk_init
 	LK_TRY(lk_path_join(o->dir, ".init-unfinished", j->path, sizeof j->path, e));
 	LK_TRY(lk_init_recover(j, &cleaned, e));
 	if (cleaned)
-		fprintf(stderr, "latchkey: an earlier init did not finish; what it had made is removed\n");
+		fprintf(stderr,
+			"latchkey: an earlier init did not finish; what it had made is removed\n");
 	LK_TRY(lk_init_plan_pki(o, j, e));
 	LK_TRY(lk_init_plan_files(o, j, e));
 	LK_TRY(lk_dir_make(o->dir, 0755, e));
@@ -218,8 +222,11 @@ make_network(struct lk_cli *cli, const struct lk_init_options *o, struct lk_init
 struct lk_result
 lk_cli_init(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
-	struct lk_init_options o = { .dir = "/etc/latchkey", .state_dir = "/var/lib/latchkey/noc",
-		.key_store = "file:", .bridge = "br-dev", .device_network = "10.77.0.0/24" };
+	struct lk_init_options o = { .dir = "/etc/latchkey",
+		.state_dir = "/var/lib/latchkey/noc",
+		.key_store = "file:",
+		.bridge = "br-dev",
+		.device_network = "10.77.0.0/24" };
 	struct texts t;
 	struct lk_init_journal j = { .path = "" };
 	bool with_radius = false;

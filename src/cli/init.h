@@ -30,20 +30,21 @@ struct lk_init_options {
 	bool consumer; /* a household's size, not an enterprise's */
 };
 
-/* --- keys and certificates: init_pki.c ------------------------------------------------------ */
+/* --- keys and certificates: init_pki.c -------------------------------------------------------- */
 
-LK_RESULT lk_init_plan_pki(const struct lk_init_options *o, struct lk_init_journal *j,
-	struct lk_err *e);
+LK_RESULT lk_init_plan_pki(
+	const struct lk_init_options *o, struct lk_init_journal *j, struct lk_err *e);
 LK_RESULT lk_init_make_pki(const struct lk_init_options *o, int64_t now, struct lk_err *e);
-/* The URI of a key by its name in [keys]: "registrar", "device_ca", …; n counts them; NULL: none. */
+/* The URI of a key by its name in [keys]: "registrar", "device_ca", …; n counts them; NULL: none.
+ */
 const char *lk_init_key_name(size_t n);
 LK_RESULT lk_init_key_uri(const struct lk_init_options *o, const char *name,
 	char dst[static LK_KEY_URI_MAX + 1], struct lk_err *e);
 
-/* --- configuration: init_files.c ------------------------------------------------------------ */
+/* --- configuration: init_files.c -------------------------------------------------------------- */
 
-LK_RESULT lk_init_plan_files(const struct lk_init_options *o, struct lk_init_journal *j,
-	struct lk_err *e);
+LK_RESULT lk_init_plan_files(
+	const struct lk_init_options *o, struct lk_init_journal *j, struct lk_err *e);
 /* latchkeyd.conf comes last: a network is there once that file is. */
 LK_RESULT lk_init_make_files(const struct lk_init_options *o, struct lk_err *e);
 
@@ -56,5 +57,5 @@ LK_RESULT lk_init_publish_url(const struct lk_init_options *o, const char *path,
 struct lk_init_value {
 	const char *name, *value;
 };
-LK_RESULT lk_init_fill(const char *text, const struct lk_init_value *values, struct lk_buf *out,
-	struct lk_err *e);
+LK_RESULT lk_init_fill(
+	const char *text, const struct lk_init_value *values, struct lk_buf *out, struct lk_err *e);

@@ -24,8 +24,8 @@ extern const char lk_template_radiusd[], lk_template_dictionary[], lk_template_p
 	lk_template_devices[];
 
 struct lk_result
-lk_init_fill(const char *text, const struct lk_init_value *values, struct lk_buf *out,
-	struct lk_err *e)
+lk_init_fill(
+	const char *text, const struct lk_init_value *values, struct lk_buf *out, struct lk_err *e)
 {
 	const char *at;
 
@@ -38,8 +38,8 @@ lk_init_fill(const char *text, const struct lk_init_value *values, struct lk_buf
 		while (v->name && (strlen(v->name) != (size_t)(end - at - 1) ||
 					  strncmp(v->name, at + 1, strlen(v->name)) != 0))
 			v++;
-		LK_REQUIRE(v->name && v->value, e, LK_R_BUG, "nothing is known for the template's %.*s",
-			(int)(end - at + 1), at);
+		LK_REQUIRE(v->name && v->value, e, LK_R_BUG,
+			"nothing is known for the template's %.*s", (int)(end - at + 1), at);
 		LK_TRY(lk_buf_append_str(out, v->value, e));
 		at = end + 1;
 	}
@@ -47,7 +47,8 @@ lk_init_fill(const char *text, const struct lk_init_value *values, struct lk_buf
 }
 
 static struct lk_result
-write_filled(const char *path, const char *text, const struct lk_init_value *values, struct lk_err *e)
+write_filled(
+	const char *path, const char *text, const struct lk_init_value *values, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf out = LK_BUF_INIT(TEXT_MAX);
 	struct lk_result r;
@@ -103,11 +104,12 @@ make_radius(const struct lk_init_options *o, const char *secret, struct lk_err *
 		"aaa-anchor.pem", "rest.pem", "rest.key", "radiusd.conf", "dictionary" };
 	char path[N][PATH_MAX];
 	const struct lk_init_value values[] = { { "RADDB", o->radius_dir }, { "RUNDIR", path[RUN] },
-		{ "SERVER_CERT", path[CERT] }, { "SERVER_KEY", path[KEY] }, { "DEVICE_CA", path[CA] },
-		{ "REST_CA", path[REST_CA] }, { "REST_CERT", path[REST_CERT] },
-		{ "REST_KEY", path[REST_KEY] }, { "AAA_URL", "https://" LOOPBACK ":8445" },
-		{ "LISTEN_ADDR", LOOPBACK }, { "CLIENT_ADDR", LOOPBACK }, { "PORT", RADIUS_PORT },
-		{ "ACCT_PORT", ACCT_PORT }, { "SECRET", secret }, { NULL, NULL } };
+		{ "SERVER_CERT", path[CERT] }, { "SERVER_KEY", path[KEY] },
+		{ "DEVICE_CA", path[CA] }, { "REST_CA", path[REST_CA] },
+		{ "REST_CERT", path[REST_CERT] }, { "REST_KEY", path[REST_KEY] },
+		{ "AAA_URL", "https://" LOOPBACK ":8445" }, { "LISTEN_ADDR", LOOPBACK },
+		{ "CLIENT_ADDR", LOOPBACK }, { "PORT", RADIUS_PORT }, { "ACCT_PORT", ACCT_PORT },
+		{ "SECRET", secret }, { NULL, NULL } };
 	size_t i;
 
 	for (i = 0; i < N; i++)
@@ -159,8 +161,8 @@ make_dnsmasq(const struct lk_init_options *o, struct lk_err *e)
 	struct in_addr base;
 	uint32_t bits, size, from;
 
-	LK_TRY(lk_slice_to_str(lk_slice_str(o->device_network), "the network", network,
-		sizeof network, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(o->device_network), "the network", network, sizeof network, e));
 	slash = strchr(network, '/');
 	LK_REQUIRE(slash, e, LK_R_USAGE, "--device-network %s is no CIDR", o->device_network);
 	*slash++ = 0;
@@ -175,11 +177,11 @@ make_dnsmasq(const struct lk_init_options *o, struct lk_err *e)
 	address_text(~(size - 1), mask);
 	snprintf(most, sizeof most, "%u", size - 12);
 	{
-		const struct lk_init_value values[] = { { "BRIDGE", o->bridge }, { "USER", "dnsmasq" },
-			{ "RANGE_FIRST", first }, { "RANGE_LAST", last }, { "NETMASK", mask },
-			{ "LEASE_TIME", "1h" }, { "LEASE_FILE", "/var/lib/misc/dnsmasq.leases" },
-			{ "LEASE_MAX", most }, { "ROUTER_ADDR", router }, { "DNS_ADDR", router },
-			{ NULL, NULL } };
+		const struct lk_init_value values[] = { { "BRIDGE", o->bridge },
+			{ "USER", "dnsmasq" }, { "RANGE_FIRST", first }, { "RANGE_LAST", last },
+			{ "NETMASK", mask }, { "LEASE_TIME", "1h" },
+			{ "LEASE_FILE", "/var/lib/misc/dnsmasq.leases" }, { "LEASE_MAX", most },
+			{ "ROUTER_ADDR", router }, { "DNS_ADDR", router }, { NULL, NULL } };
 
 		LK_TRY(lk_path_join(o->dir, "dnsmasq.conf", path, sizeof path, e));
 		return write_filled(path, lk_template_devices, values, e);
@@ -215,14 +217,17 @@ put_network(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *
 	LK_TRY(lk_buf_append_str(out, "\n[network]\n", e));
 	LK_TRY(put(out, "What devices are told that this network is called.", "name", o->name, e));
 	LK_TRY(lk_path_join(o->dir, "pki", text, sizeof text, e));
-	LK_TRY(put(out, "The domain's certificates, as latchkey init made them.", "pki_dir", text, e));
+	LK_TRY(put(
+		out, "The domain's certificates, as latchkey init made them.", "pki_dir", text, e));
 	snprintf(text, sizeof text, "https://%s%s", o->registrar_name, port ? port : ":8443");
-	LK_TRY(put(out, "Where devices report and renew: the name is in the registrar's certificate.",
+	LK_TRY(put(out,
+		"Where devices report and renew: the name is in the registrar's certificate.",
 		"lifecycle_url", text, e));
 	if (!o->radius_dir)
 		return LK_OK;
 	LK_TRY(lk_path_join(o->dir, "pki/radius-anchor.pem", text, sizeof text, e));
-	LK_TRY(put(out, "The only CA that devices take for the RADIUS server.", "radius_anchor", text, e));
+	LK_TRY(put(out, "The only CA that devices take for the RADIUS server.", "radius_anchor",
+		text, e));
 	snprintf(text, sizeof text, "radius.%s", o->name);
 	return put(out, "The name in the RADIUS server's certificate.", "radius_server", text, e);
 }
@@ -236,7 +241,8 @@ lk_init_publish_url(const struct lk_init_options *o, const char *path,
 
 	LK_REQUIRE(port, e, LK_R_USAGE, "--publish %s has no port", o->publish);
 	n = snprintf(dst, LK_CERT_NAME_MAX, "http://%s%s%s", o->registrar_name, port, path);
-	LK_REQUIRE(n > 0 && n < LK_CERT_NAME_MAX, e, LK_R_USAGE, "the registrar's name is too long");
+	LK_REQUIRE(
+		n > 0 && n < LK_CERT_NAME_MAX, e, LK_R_USAGE, "the registrar's name is too long");
 	return LK_OK;
 }
 
@@ -249,7 +255,8 @@ put_publish(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *
 		return LK_OK;
 	LK_TRY(lk_init_publish_url(o, "", url, e));
 	LK_TRY(lk_buf_append_str(out, "\n[publish]\n", e));
-	LK_TRY(put(out, "Plain HTTP: revocation lists, which are signed.", "listen", o->publish, e));
+	LK_TRY(put(
+		out, "Plain HTTP: revocation lists, which are signed.", "listen", o->publish, e));
 	return put(out, "That place, as certificates name it.", "url", url, e);
 }
 
@@ -260,14 +267,18 @@ put_keys(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *e)
 	const char *name;
 	size_t i;
 
-	LK_TRY(lk_buf_append_str(out, "\n# Where the signer's keys live. No other process opens them.\n"
-				      "[keys]\n", e));
+	LK_TRY(lk_buf_append_str(out,
+		"\n# Where the signer's keys live. No other process opens them.\n"
+		"[keys]\n",
+		e));
 	for (i = 0; (name = lk_init_key_name(i)); i++) {
 		if (strcmp(name, "aaa") == 0 && !o->radius_dir)
 			continue;
 		LK_TRY(lk_init_key_uri(o, name, uri, e));
-		LK_TRY(put(out, strcmp(name, "aaa") == 0 ? "TLS towards the RADIUS server."
-							 : "Made by latchkey init.", name, uri, e));
+		LK_TRY(put(out,
+			strcmp(name, "aaa") == 0 ? "TLS towards the RADIUS server."
+						 : "Made by latchkey init.",
+			name, uri, e));
 	}
 	return LK_OK;
 }
@@ -283,10 +294,12 @@ put_enforcement(struct lk_buf *out, const struct lk_init_options *o, struct lk_e
 	for (i = 0; i < o->n_ports; i++)
 		LK_TRY(lk_buf_printf(&ports, e, "%s%s", i ? "," : "", o->ports[i]));
 	LK_TRY(lk_buf_append_str(out, "\n[enforcement]\n", e));
-	LK_TRY(put(out, "This machine's bridge lets only admitted devices pass.", "enable", "yes", e));
+	LK_TRY(put(
+		out, "This machine's bridge lets only admitted devices pass.", "enable", "yes", e));
 	LK_TRY(put(out, "The bridge of the devices.", "bridge", o->bridge, e));
 	LK_TRY(put(out, "Its ports; each has a file for hostapd.", "ports", lk_buf_str(&ports), e));
-	return put(out, "The addresses that dnsmasq leases.", "device_network", o->device_network, e);
+	return put(
+		out, "The addresses that dnsmasq leases.", "device_network", o->device_network, e);
 }
 
 static struct lk_result
@@ -295,9 +308,11 @@ make_conf(const struct lk_init_options *o, struct lk_err *e)
 	LK_CLEANUP(lk_buf_done) struct lk_buf out = LK_BUF_INIT(TEXT_MAX);
 	char path[PATH_MAX];
 
-	LK_TRY(lk_buf_append_str(&out, "# latchkeyd.conf: what differs from the defaults, which\n"
-				       "# `latchkeyd --print-defaults` shows and latchkeyd.conf(5) explains.\n"
-				       "\n[paths]\n", e));
+	LK_TRY(lk_buf_append_str(&out,
+		"# latchkeyd.conf: what differs from the defaults, which\n"
+		"# `latchkeyd --print-defaults` shows and latchkeyd.conf(5) explains.\n"
+		"\n[paths]\n",
+		e));
 	LK_TRY(put(&out, "Keys, store and ledger.", "state_dir", o->state_dir, e));
 	if (o->runtime_dir)
 		LK_TRY(put(&out, "Sockets.", "runtime_dir", o->runtime_dir, e));

@@ -45,7 +45,8 @@ static const struct {
 	[REGISTRAR] = { "registrar", LK_PROFILE_REGISTRAR, SERVER_CA, SIGNER, "registrar" },
 	[AAA] = { "aaa", LK_PROFILE_SERVER, SERVER_CA, SIGNER, "aaa" },
 	[OPERATOR] = { "operator-1", LK_PROFILE_OPERATOR, OPERATOR_CA, PERSON, "operator 1" },
-	[RADIUS_SERVER] = { "server", LK_PROFILE_RADIUS_SERVER, SERVER_CA, RADIUS, "RADIUS server" },
+	[RADIUS_SERVER] = { "server", LK_PROFILE_RADIUS_SERVER, SERVER_CA, RADIUS,
+		"RADIUS server" },
 	[AAA_CLIENT] = { "rest", LK_PROFILE_AAA_CLIENT, SERVER_CA, RADIUS, "RADIUS server at aaa" },
 };
 
@@ -75,7 +76,8 @@ wanted(const struct lk_init_options *o, enum part i)
 
 /* --- where things live ------------------------------------------------------------------------ */
 
-/* The key store's URI with a key's name: file:DIR/NAME.key, pkcs11:token=…;object=latchkey-NAME?… */
+/* The key store's URI with a key's name: file:DIR/NAME.key, pkcs11:token=…;object=latchkey-NAME?…
+ */
 static struct lk_result
 stored_uri(const struct lk_init_options *o, const char *folder, const char *name,
 	char dst[static LK_KEY_URI_MAX + 1], struct lk_err *e)
@@ -90,7 +92,8 @@ stored_uri(const struct lk_init_options *o, const char *folder, const char *name
 	else
 		n = snprintf(dst, LK_KEY_URI_MAX + 1, "%s%s/%s/%s.key", o->key_store, o->state_dir,
 			folder, name);
-	LK_REQUIRE(n > 0 && n <= LK_KEY_URI_MAX, e, LK_R_KEY_URI, "the URI of key %s is too long", name);
+	LK_REQUIRE(n > 0 && n <= LK_KEY_URI_MAX, e, LK_R_KEY_URI, "the URI of key %s is too long",
+		name);
 	return LK_OK;
 }
 
@@ -106,11 +109,13 @@ key_uri(const struct lk_init_options *o, enum part i, char dst[static LK_KEY_URI
 	case SIGNER:
 		return stored_uri(o, "signer", parts[i].name, dst, e);
 	case PERSON:
-		n = snprintf(dst, LK_KEY_URI_MAX + 1, "file:%s/operators/%s.key", o->dir, parts[i].name);
+		n = snprintf(
+			dst, LK_KEY_URI_MAX + 1, "file:%s/operators/%s.key", o->dir, parts[i].name);
 		break;
 	case RADIUS: /* another program's: it reads files */
 	default:
-		n = snprintf(dst, LK_KEY_URI_MAX + 1, "file:%s/%s.key", o->radius_dir, parts[i].name);
+		n = snprintf(
+			dst, LK_KEY_URI_MAX + 1, "file:%s/%s.key", o->radius_dir, parts[i].name);
 		break;
 	}
 	LK_REQUIRE(n > 0 && n <= LK_KEY_URI_MAX, e, LK_R_KEY_URI, "the URI of key %s is too long",
@@ -207,9 +212,12 @@ issue(struct pki *p, enum part i, enum part issuer, struct lk_cert **ret, struct
 	struct in_addr loopback = { htonl(INADDR_LOOPBACK) };
 	char cn[65], dns[256], crl[LK_CERT_NAME_MAX];
 	uint8_t serial[16];
-	struct lk_cert_spec spec = { .profile = parts[i].profile, .spki = lk_key_spki(p->keys[i]),
-		.serial = LK_SLICE_ARRAY(serial), .not_before = p->now,
-		.not_after = lk_cert_profile_end(parts[i].profile, p->now), .common_name = cn };
+	struct lk_cert_spec spec = { .profile = parts[i].profile,
+		.spki = lk_key_spki(p->keys[i]),
+		.serial = LK_SLICE_ARRAY(serial),
+		.not_before = p->now,
+		.not_after = lk_cert_profile_end(parts[i].profile, p->now),
+		.common_name = cn };
 
 	lk_random_fill(&lk_random_system, serial, sizeof serial);
 	serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and always 16 octets */

@@ -153,8 +153,9 @@ add_rules(json_t *list, const char *rules, const char *missing)
 		const char *end = strstr(rules, ", ");
 		json_t *rule = json_stringn(rules, end ? (size_t)(end - rules) : strlen(rules));
 
-		json_array_append_new(list,
-			missing ? json_pack("{s:o, s:s}", "check", rule, "missing", missing) : rule);
+		json_array_append_new(
+			list, missing ? json_pack("{s:o, s:s}", "check", rule, "missing", missing)
+				      : rule);
 		if (!end)
 			return;
 		rules = end + 2;

@@ -45,6 +45,5 @@ struct lk_inspection {
 };
 
 /* What is of no kind is "unknown" and refused with LK_R_INSPECT_KIND. */
-void lk_inspect(
-	struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret);
+void lk_inspect(struct lk_slice in, const struct lk_inspect_want *want, struct lk_inspection *ret);
 void lk_inspection_done(struct lk_inspection *i);

@@ -61,7 +61,7 @@ check_enclosed(const struct lk_cms *cms, struct lk_inspection *i, struct lk_err 
 	return LK_OK;
 }
 
-/* --- CMS objects ---------------------------------------------------------------------------- */
+/* --- CMS objects ------------------------------------------------------------------------------ */
 
 /* ContentInfo: SEQUENCE, then an object identifier below pkcs-7. */
 static bool
@@ -189,7 +189,7 @@ inspect_request(struct lk_slice in, const struct lk_inspect_want *w, struct lk_i
 		       : inspect_registrar_request(r, w, i, e);
 }
 
-/* --- certificates --------------------------------------------------------------------------- */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 /* SEQUENCE { SEQUENCE { [0] version …: only a certificate begins like this. */
 static bool
@@ -343,7 +343,7 @@ inspect_certs_only(struct lk_slice in, const struct lk_inspect_want *w, struct l
 	return LK_OK;
 }
 
-/* --- requests and lists --------------------------------------------------------------------- */
+/* --- requests and lists ----------------------------------------------------------------------- */
 
 /* SEQUENCE { SEQUENCE { INTEGER version, SEQUENCE …, of which only the number differs. */
 static bool
@@ -411,7 +411,7 @@ inspect_crl(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspe
 	return LK_OK;
 }
 
-/* --- plain JSON ----------------------------------------------------------------------------- */
+/* --- plain JSON ------------------------------------------------------------------------------- */
 
 static bool
 is_audit_log(struct lk_slice in)
@@ -456,7 +456,7 @@ inspect_telemetry(struct lk_slice in, const struct lk_inspect_want *w, struct lk
 	return LK_OK;
 }
 
-/* --- the table ------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------------- */
 
 /* In this order: a later row takes what no earlier one knew. */
 static const struct {

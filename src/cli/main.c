@@ -10,7 +10,8 @@ static const struct lk_cli_command commands[] = {
 		"--name NETWORK [--dir DIR] [--state-dir DIR] [--runtime-dir DIR]\n"
 		"    [--profile consumer|enterprise] [--key-store file:|tpm2:|pkcs11:…]\n"
 		"    [--registrar-name DNS] [--listen ADDRESS] [--publish ADDRESS]\n"
-		"    [--with-radius [--radius-dir DIR] [--bridge IF] [--device-network CIDR] [--port IF]...]",
+		"    [--with-radius [--radius-dir DIR] [--bridge IF] [--device-network CIDR] "
+		"[--port IF]...]",
 		"make a network: its CAs, keys and configuration", lk_cli_init },
 	{ "device", "list", "[--state STATE] [--admission WORD] [--limit N] [--cursor ID]",
 		"the devices that are known", lk_cli_device_list },
@@ -24,10 +25,12 @@ static const struct lk_cli_command commands[] = {
 		lk_cli_device_revoke },
 	{ "device", "decommission", "DEVICE", "end its life in this network",
 		lk_cli_device_decommission },
-	{ "manufacturer", "list", "", "the manufacturers that are known", lk_cli_manufacturer_list },
+	{ "manufacturer", "list", "", "the manufacturers that are known",
+		lk_cli_manufacturer_list },
 	{ "manufacturer", "add",
 		"--name NAME [--masa-url URL]\n"
-		"    [--unknown-devices allow|ask|deny] [--allow-tls12] [--ignore-idevid-expiry] FILE...",
+		"    [--unknown-devices allow|ask|deny] [--allow-tls12] [--ignore-idevid-expiry] "
+		"FILE...",
 		"trust a manufacturer's anchors", lk_cli_manufacturer_add },
 	{ "manufacturer", "import", "--name NAME [as add] MANIFEST",
 		"take a manufacturer's signed list of devices", lk_cli_manufacturer_import },
@@ -44,7 +47,8 @@ static const struct lk_cli_command commands[] = {
 	{ "status", NULL, "", "roles, counts, ledger, versions, relaxations", lk_cli_status },
 	{ "ca", "show", "", "the domain's CAs", lk_cli_ca_show },
 	{ "crypto", "show", "", "the algorithms and keys in use", lk_cli_crypto_show },
-	{ "trust", "show", "", "who trusts whom by what, and every trust anchor", lk_cli_trust_show },
+	{ "trust", "show", "", "who trusts whom by what, and every trust anchor",
+		lk_cli_trust_show },
 	{ "inspect", NULL,
 		"[--anchor FILE]... [--at TIME] [--idevid FILE] [--nonce TEXT]\n"
 		"    [--registrar FILE] FILE",

@@ -40,9 +40,16 @@ read_command_line(int argc, char **argv, struct asked *a, struct lk_err *e)
 		{ "ignore-idevid-expiry", no_argument, NULL, 'x' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char **texts[128] = { ['s'] = &a->socket, ['n'] = &a->name, ['m'] = &a->masa_url,
-		['u'] = &a->unknown, ['S'] = &a->state, ['A'] = &a->admission, ['l'] = &a->limit,
-		['c'] = &a->cursor, ['L'] = &a->label, ['d'] = &a->dns };
+	const char **texts[128] = { ['s'] = &a->socket,
+		['n'] = &a->name,
+		['m'] = &a->masa_url,
+		['u'] = &a->unknown,
+		['S'] = &a->state,
+		['A'] = &a->admission,
+		['l'] = &a->limit,
+		['c'] = &a->cursor,
+		['L'] = &a->label,
+		['d'] = &a->dns };
 	int option;
 
 	*a = (struct asked){ .socket = LK_API_SOCKET };
@@ -126,14 +133,14 @@ print_table(const json_t *rows, const struct column *columns, size_t n)
 
 	for (c = 0; c < n; c++) {
 		width[c] = (int)strlen(columns[c].title);
-		json_array_foreach(rows, i, row) {
+		json_array_foreach (rows, i, row) {
 			int w = (int)strlen(text_of(json_object_get(row, columns[c].member), buf));
 
 			width[c] = w > width[c] ? w : width[c];
 		}
 		put_cell(columns[c].title, c + 1 < n ? width[c] : 0);
 	}
-	json_array_foreach(rows, i, row)
+	json_array_foreach (rows, i, row)
 		for (c = 0; c < n; c++)
 			put_cell(text_of(json_object_get(row, columns[c].member), buf),
 				c + 1 < n ? width[c] : 0);
@@ -148,7 +155,7 @@ print_lines(const json_t *v, int depth)
 	char buf[32];
 	size_t i;
 
-	json_object_foreach((json_t *)(uintptr_t)v, name, member) {
+	json_object_foreach ((json_t *)(uintptr_t)v, name, member) {
 		if (depth == 0 && strcmp(name, "schema") == 0)
 			continue;
 		printf("%*s", depth * 2, "");
@@ -159,7 +166,7 @@ print_lines(const json_t *v, int depth)
 		printf("%s:\n", name);
 		print_lines(member, depth + 1);
 	}
-	json_array_foreach(v, i, member) {
+	json_array_foreach (v, i, member) {
 		if (json_is_object(member) || json_is_array(member)) {
 			print_lines(member, depth);
 			if (i + 1 < json_array_size(v))
@@ -174,7 +181,8 @@ print_lines(const json_t *v, int depth)
 
 /* Consumes obj. */
 static struct lk_result
-show(const struct lk_cli *cli, json_t *obj, const char *list, const struct column *columns, size_t n)
+show(const struct lk_cli *cli, json_t *obj, const char *list, const struct column *columns,
+	size_t n)
 {
 	if (cli->json) {
 		lk_cli_json(stdout, obj);
@@ -185,7 +193,8 @@ show(const struct lk_cli *cli, json_t *obj, const char *list, const struct colum
 	else
 		print_lines(obj, 0);
 	if (json_is_string(json_object_get(obj, "next")))
-		lk_cli_line(stdout, "more: --cursor", json_string_value(json_object_get(obj, "next")));
+		lk_cli_line(
+			stdout, "more: --cursor", json_string_value(json_object_get(obj, "next")));
 	json_decref(obj);
 	return LK_OK;
 }
@@ -236,9 +245,9 @@ lk_cli_trust_show(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 
 /* --- devices ---------------------------------------------------------------------------------- */
 
-static const struct column device_columns[] = { { "id", "ID" }, { "manufacturer_id", "MANUFACTURER" },
-	{ "serial", "SERIAL" }, { "state_name", "STATE" }, { "admission", "ADMISSION" },
-	{ "port", "PORT" }, { "changed_at", "CHANGED" } };
+static const struct column device_columns[] = { { "id", "ID" },
+	{ "manufacturer_id", "MANUFACTURER" }, { "serial", "SERIAL" }, { "state_name", "STATE" },
+	{ "admission", "ADMISSION" }, { "port", "PORT" }, { "changed_at", "CHANGED" } };
 
 struct lk_result
 lk_cli_device_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
@@ -260,8 +269,8 @@ lk_cli_device_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 		for (i = 0; i < LK_ARRAY_LEN(filters); i++)
 			if (filters[i].value) {
 				LK_TRY(check_plain(filters[i].value, e));
-				LK_TRY(lk_buf_printf(&path, e, "%s=%s&", filters[i].name,
-					filters[i].value));
+				LK_TRY(lk_buf_printf(
+					&path, e, "%s=%s&", filters[i].name, filters[i].value));
 			}
 	}
 	LK_TRY(lk_api_call(a.socket, "GET", lk_buf_str(&path), NULL, &obj, e));
@@ -286,7 +295,8 @@ call_one(int argc, char **argv, const char *method, const char *noun, const char
 	LK_TRY(read_command_line(argc, argv, &a, e));
 	LK_TRY(want_words(&a, 1, "one name", e));
 	LK_TRY(check_plain(a.words[0], e));
-	LK_REQUIRE((size_t)snprintf(path, sizeof path, "/%s/%s%s", noun, a.words[0], verb) < sizeof path,
+	LK_REQUIRE((size_t)snprintf(path, sizeof path, "/%s/%s%s", noun, a.words[0], verb) <
+			   sizeof path,
 		e, LK_R_USAGE, "the name is too long");
 	return lk_api_call(a.socket, method, path, NULL, ret, e);
 }
@@ -303,22 +313,22 @@ lk_cli_device_show(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 struct lk_result
 lk_cli_device_timeline(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
-	static const struct column columns[] = { { "seq", "SEQ" }, { "at", "AT" }, { "type", "EVENT" },
-		{ "actor", "ACTOR" }, { "reason", "REASON" }, { "clause", "CLAUSE" } };
+	static const struct column columns[] = { { "seq", "SEQ" }, { "at", "AT" },
+		{ "type", "EVENT" }, { "actor", "ACTOR" }, { "reason", "REASON" },
+		{ "clause", "CLAUSE" } };
 	json_t *obj;
 
 	LK_TRY(call_one(argc, argv, "GET", "devices", "/timeline", &obj, e));
 	return show(cli, obj, "events", columns, LK_ARRAY_LEN(columns));
 }
 
-#define DEVICE_ACTION(verb)                                                                        \
-	struct lk_result lk_cli_device_##verb(                                                     \
-		struct lk_cli *cli, int argc, char **argv, struct lk_err *e)                       \
-	{                                                                                          \
-		json_t *obj;                                                                       \
-\
-		LK_TRY(call_one(argc, argv, "POST", "devices", "/" #verb, &obj, e));          \
-		return show(cli, obj, NULL, NULL, 0);                                              \
+#define DEVICE_ACTION(verb)                                                          \
+	struct lk_result lk_cli_device_##verb(                                       \
+		struct lk_cli *cli, int argc, char **argv, struct lk_err *e)         \
+	{                                                                            \
+		json_t *obj;                                                         \
+		LK_TRY(call_one(argc, argv, "POST", "devices", "/" #verb, &obj, e)); \
+		return show(cli, obj, NULL, NULL, 0);                                \
 	}
 DEVICE_ACTION(approve)
 DEVICE_ACTION(deny)
@@ -383,7 +393,8 @@ lk_cli_manufacturer_import(struct lk_cli *cli, int argc, char **argv, struct lk_
 	LK_TRY(lk_file_read(a.words[0], &manifest, e));
 	LK_TRY(set_text(args, "manifest", lk_buf_str(&manifest), e));
 	LK_TRY(manufacturer_arguments(&a, args, e));
-	LK_REQUIRE((size_t)snprintf(path, sizeof path, "/manufacturers/%s/import", a.name) < sizeof path,
+	LK_REQUIRE((size_t)snprintf(path, sizeof path, "/manufacturers/%s/import", a.name) <
+			   sizeof path,
 		e, LK_R_USAGE, "the name is too long");
 	LK_TRY(lk_api_call(a.socket, "POST", path, args, &obj, e));
 	return show(cli, obj, NULL, NULL, 0);
@@ -392,9 +403,9 @@ lk_cli_manufacturer_import(struct lk_cli *cli, int argc, char **argv, struct lk_
 struct lk_result
 lk_cli_manufacturer_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
-	static const struct column columns[] = { { "id", "ID" }, { "name", "NAME" }, { "trust", "TRUST" },
-		{ "unknown_devices", "UNKNOWN DEVICES" }, { "devices", "DEVICES" },
-		{ "masa_url", "MASA" } };
+	static const struct column columns[] = { { "id", "ID" }, { "name", "NAME" },
+		{ "trust", "TRUST" }, { "unknown_devices", "UNKNOWN DEVICES" },
+		{ "devices", "DEVICES" }, { "masa_url", "MASA" } };
 
 	return get_and_show(cli, argc, argv, "/manufacturers", "manufacturers", columns,
 		LK_ARRAY_LEN(columns), e);
@@ -410,8 +421,10 @@ tell_end(const struct lk_cli *cli, json_t *obj, const char *name)
 		return show(cli, obj, NULL, NULL, 0);
 	printf("%s is trusted no longer: none of its devices gets in any more.\n", name);
 	if (n)
-		printf("%lld of its devices are on record. Those that are in stay in: their credentials are "
-		       "this network's\nown. Take them back with latchkey device revoke.\n", n);
+		printf("%lld of its devices are on record. Those that are in stay in: their "
+		       "credentials are "
+		       "this network's\nown. Take them back with latchkey device revoke.\n",
+			n);
 	json_decref(obj);
 	return LK_OK;
 }
@@ -434,7 +447,7 @@ lk_cli_manufacturer_remove(struct lk_cli *cli, int argc, char **argv, struct lk_
 	return tell_end(cli, obj, argv[optind]);
 }
 
-/* --- plain EST ---------------------------------------------------------------------------------- */
+/* --- plain EST -------------------------------------------------------------------------------- */
 
 struct lk_result
 lk_cli_est_code_new(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
@@ -459,7 +472,8 @@ lk_cli_est_code_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e
 		{ "name", "NAME" }, { "state", "STATE" }, { "expires_at", "CODE UNTIL" },
 		{ "enrolled_at", "ENROLLED" }, { "cert_serial", "CERTIFICATE" } };
 
-	return get_and_show(cli, argc, argv, "/est/codes", "codes", columns, LK_ARRAY_LEN(columns), e);
+	return get_and_show(
+		cli, argc, argv, "/est/codes", "codes", columns, LK_ARRAY_LEN(columns), e);
 }
 
 struct lk_result

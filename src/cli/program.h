@@ -9,7 +9,7 @@
 
 struct lk_cli_command {
 	const char *noun;
-	const char *verb; /* one word, or several with a blank between; NULL: the noun stands alone */
+	const char *verb; /* words with a blank between; NULL: the noun stands alone */
 	const char *args;
 	const char *help;
 	lk_cli_run run;

@@ -324,8 +324,7 @@ lk_cms_sign(enum lk_cms_type type, struct lk_slice content, int64_t now, const s
 	info = CMS_sign(NULL, NULL, NULL, data, flags);
 	LK_OSSL(info && CMS_set1_eContentType(info, oid), e, LK_R_CRYPTO_LIBRARY,
 		"a CMS object cannot be begun");
-	si = CMS_add1_signer(
-		info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags);
+	si = CMS_add1_signer(info, lk_cert_x509(certs->v[0]), lk_key_evp(key), EVP_sha256(), flags);
 	LK_OSSL(si, e, LK_R_KEY_MISMATCH, "the signer's certificate and key cannot be used");
 	LK_OSSL(add_signing_time(si, now), e, LK_R_CRYPTO_LIBRARY, "no time to sign at");
 	for (i = 1; i < certs->n; i++)

@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-/* --- reading -------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 bool
 lk_der_at_end(const struct lk_der *d)
@@ -239,7 +239,7 @@ lk_der_get_extensions(struct lk_der *d, struct lk_extensions *ret, struct lk_err
 	return LK_OK;
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 struct lk_der_writer
 lk_der_to(struct lk_buf *out)

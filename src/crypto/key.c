@@ -39,7 +39,7 @@ static const struct {
 	[LK_KEY_IN_MEMORY] = { "memory", NULL },
 };
 
-/* --- types ---------------------------------------------------------------------------------- */
+/* --- types ------------------------------------------------------------------------------------ */
 
 const struct lk_key_type_info *
 lk_key_type_info(enum lk_key_type type)
@@ -87,7 +87,7 @@ type_of(const EVP_PKEY *evp, enum lk_key_type *ret, struct lk_err *e)
 		EVP_PKEY_get0_type_name(evp), group[0] ? " on " : "", group);
 }
 
-/* --- URIs ----------------------------------------------------------------------------------- */
+/* --- URIs ------------------------------------------------------------------------------------- */
 
 const char *
 lk_key_place_name(enum lk_key_place place)
@@ -138,12 +138,12 @@ lk_key_uri_in(const char *dir, const char *uri, char *dst, size_t cap, struct lk
 		n = snprintf(dst, cap, "%s", uri);
 	else
 		n = snprintf(dst, cap, "%s:%s/%s", lk_key_place_name(place), dir, where);
-	LK_REQUIRE(n > 0 && (size_t)n < cap, e, LK_R_KEY_URI, "the key's URI %s in %s is too long", uri,
-		dir);
+	LK_REQUIRE(n > 0 && (size_t)n < cap, e, LK_R_KEY_URI, "the key's URI %s in %s is too long",
+		uri, dir);
 	return LK_OK;
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Takes a reference on evp. */
 static struct lk_result
@@ -226,7 +226,7 @@ lk_key_free(struct lk_key *key)
 	return NULL;
 }
 
-/* --- use ------------------------------------------------------------------------------------ */
+/* --- use -------------------------------------------------------------------------------------- */
 
 enum lk_key_type
 lk_key_type(const struct lk_key *key)

@@ -63,7 +63,7 @@ struct held {
 	const struct curve *curve;
 };
 
-/* --- the URI -------------------------------------------------------------------------------- */
+/* --- the URI ---------------------------------------------------------------------------------- */
 
 static const struct attribute {
 	const char *name;
@@ -147,7 +147,7 @@ parse(const char *where, struct place *ret, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- module, token, session ----------------------------------------------------------------- */
+/* --- module, token, session ------------------------------------------------------------------- */
 
 /* One that was loaded stays: its threads and locks do not survive an unloading. */
 static struct lk_result
@@ -259,7 +259,7 @@ open_token(const struct place *place, struct held **ret, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- objects -------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 #define ATTR(type, value)                       \
 	{                                       \
@@ -363,7 +363,7 @@ done(void *ctx)
 	held_free(ctx);
 }
 
-/* --- the place ------------------------------------------------------------------------------ */
+/* --- the place -------------------------------------------------------------------------------- */
 
 static struct lk_result
 load(const char *where, EVP_PKEY **ret, struct lk_err *e)

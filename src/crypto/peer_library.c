@@ -9,7 +9,7 @@
 
 #include "crypto/ossl.h"
 
-#define FN(f)	     ((void (*)(void))(f))
+#define FN(f)        ((void (*)(void))(f))
 #define DECODERS_MAX 8
 
 static struct {

@@ -132,7 +132,7 @@ lk_policy_check_cert(const struct lk_policy *p, X509 *x, struct lk_err *e)
 }
 
 struct lk_result
-lk_policy_check_path(const struct lk_policy *p, const STACK_OF(X509) *path, struct lk_err *e)
+lk_policy_check_path(const struct lk_policy *p, const STACK_OF(X509) * path, struct lk_err *e)
 {
 	int i, anchor = sk_X509_num(path) - 1;
 	bool good = true;

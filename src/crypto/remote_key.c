@@ -50,7 +50,7 @@ struct signing {
 	struct lk_buf tbs;
 };
 
-/* --- key management ------------------------------------------------------------------------- */
+/* --- key management --------------------------------------------------------------------------- */
 
 static OSSL_FUNC_keymgmt_new_fn remote_new;
 static OSSL_FUNC_keymgmt_load_fn remote_load;
@@ -269,7 +269,7 @@ remote_operation(int operation)
 	return operation == OSSL_OP_SIGNATURE ? "ECDSA" : NULL;
 }
 
-/* --- signatures ----------------------------------------------------------------------------- */
+/* --- signatures ------------------------------------------------------------------------------- */
 
 static OSSL_FUNC_signature_newctx_fn signing_new;
 static OSSL_FUNC_signature_freectx_fn signing_free;
@@ -398,7 +398,7 @@ signing_gettable(void *ctx, void *provctx)
 	return gettable;
 }
 
-/* --- the provider --------------------------------------------------------------------------- */
+/* --- the provider ----------------------------------------------------------------------------- */
 
 #define FN(f) ((void (*)(void))(f))
 

@@ -663,7 +663,7 @@ was_verified(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 
 /* When all whose time counts are valid; false: a time cannot be read. */
 static bool
-time_of_path(const STACK_OF(X509) *path, struct path *ret)
+time_of_path(const STACK_OF(X509) * path, struct path *ret)
 {
 	int i;
 
@@ -683,7 +683,7 @@ time_of_path(const STACK_OF(X509) *path, struct path *ret)
 
 static void
 remember_path(const struct lk_anchors *anchors, const struct lk_cert *leaf,
-	const STACK_OF(X509) *path, enum lk_chain_times times)
+	const STACK_OF(X509) * path, enum lk_chain_times times)
 {
 	struct place *place = place_of(lk_cert_der(leaf));
 	struct path now = { .times = times };
@@ -732,8 +732,7 @@ lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	X509_STORE_CTX_set_flags(ctx, flags);
 	/*= SEC-12: every certificate of a path is within the crypto policy =*/
 	if (X509_verify_cert(ctx) == 1) {
-		LK_TRY(lk_policy_check_path(
-			lk_policy_chosen(), X509_STORE_CTX_get0_chain(ctx), e));
+		LK_TRY(lk_policy_check_path(lk_policy_chosen(), X509_STORE_CTX_get0_chain(ctx), e));
 		remember_path(anchors, leaf, X509_STORE_CTX_get0_chain(ctx), times);
 		return LK_OK;
 	}

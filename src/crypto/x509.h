@@ -64,7 +64,8 @@ bool lk_cert_same_key(const struct lk_cert *a, const struct lk_cert *b);
 /* First attribute of the subject with this dotted OID ("2.5.4.5" is X520SerialNumber), as UTF-8.
  * dst is "" when there is none. */
 void lk_cert_subject(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NAME_MAX]);
-/* First dNSName of subjectAltName; dst is "" when there is none. LK_R_CERT_PROFILE: it is no name. */
+/* First dNSName of subjectAltName; dst is "" when there is none. LK_R_CERT_PROFILE: it is no name.
+ */
 LK_RESULT lk_cert_san_dns(
 	const struct lk_cert *c, char dst[static LK_CERT_NAME_MAX], struct lk_err *e);
 /* An IA5String extension (id-pe-masa-url, id-pe-mud-url). dst is "" when absent. Malformed or too
@@ -115,7 +116,8 @@ LK_DEFINE_CLEANUP(struct lk_anchors *, lk_anchors_free);
 
 /* RFC 5280 6.1: leaf chains over `untrusted` (may be NULL) to one of the anchors (which need not
  * be self-signed), by keys and signatures of the crypto policy. Purposes and names are the caller's
- * to check. A path that is remembered needs no `untrusted`. Refuses with LK_R_CERT_CHAIN, LK_R_CERT_TIME or LK_R_CRYPTO_POLICY. */
+ * to check. A path that is remembered needs no `untrusted`. Refuses with LK_R_CERT_CHAIN,
+ * LK_R_CERT_TIME or LK_R_CRYPTO_POLICY. */
 LK_RESULT lk_chain_verify(const struct lk_anchors *anchors, const struct lk_cert *leaf,
 	const struct lk_certs *untrusted, enum lk_chain_times times, int64_t now, struct lk_err *e);
 

@@ -11,8 +11,11 @@
 #include "factory/commands.h"
 #include "factory/table.h"
 
-#define COLUMN(name, mandatory, field) \
-	{ name, mandatory, offsetof(struct lk_birth, field), sizeof(((struct lk_birth *)NULL)->field) }
+#define COLUMN(name, mandatory, field)                             \
+	{                                                          \
+		name, mandatory, offsetof(struct lk_birth, field), \
+			sizeof(((struct lk_birth *)NULL)->field)   \
+	}
 
 static const struct lk_table_column columns[] = {
 	COLUMN("serial", true, serial),
@@ -99,11 +102,11 @@ lk_factory_cmd_device_batch(struct lk_cli *cli, int argc, char **argv, struct lk
 	LK_TRY(check_all(csv, out, e));
 	LK_TRY(lk_workshop_open(dir, &w, e));
 	LK_TRY(lk_workshop_key(&w, w.factory.leaf.root_key, &root_key, e));
-	LK_TRY(bear_all(&(struct lk_nursery){ &w.factory, w.journal, root_key, &lk_random_system }, csv,
-		out, cli->clock, count, e));
+	LK_TRY(bear_all(&(struct lk_nursery){ &w.factory, w.journal, root_key, &lk_random_system },
+		csv, out, cli->clock, count, e));
 	snprintf(next, sizeof next, "latchkey-factory push --dir %s", w.factory.dir);
-	lk_factory_say(cli, json_pack("{s:I, s:I, s:I, s:s}", "born", count[LK_BIRTH_DONE], "resumed",
-				    count[LK_BIRTH_RESUMED], "born-before", count[LK_BIRTH_KNOWN], "next",
-				    next));
+	lk_factory_say(cli, json_pack("{s:I, s:I, s:I, s:s}", "born", count[LK_BIRTH_DONE],
+				    "resumed", count[LK_BIRTH_RESUMED], "born-before",
+				    count[LK_BIRTH_KNOWN], "next", next));
 	return LK_OK;
 }

@@ -19,8 +19,8 @@ struct lk_birth {
 	char model[65];
 	char mud_url[LK_CERT_NAME_MAX]; /* "": none */
 	char product_line[64];
-	char physical_id[65];           /* what stands on the case; "": the serial number */
-	char key[LK_KEY_URI_MAX];       /* "": a file in the folder; "tpm2:": likewise, sealed */
+	char physical_id[65];     /* what stands on the case; "": the serial number */
+	char key[LK_KEY_URI_MAX]; /* "": a file in the folder; "tpm2:": likewise, sealed */
 	char out[PATH_MAX];
 };
 

@@ -61,8 +61,8 @@ key_uri(const struct lk_factory_plan *plan, const struct identity *id,
 		LK_R_FACTORY_VALUE, "the key store is %s, want file:, tpm2: or pkcs11:token=NAME",
 		store);
 	if (in_token)
-		n = snprintf(dst, LK_KEY_URI_MAX, "%.*s;object=latchkey-%s%s",
-			(int)(query - store), store, id->key, query);
+		n = snprintf(dst, LK_KEY_URI_MAX, "%.*s;object=latchkey-%s%s", (int)(query - store),
+			store, id->key, query);
 	else
 		n = snprintf(dst, LK_KEY_URI_MAX, "%skeys/%s.key", store, id->key);
 	LK_REQUIRE(n > 0 && n < LK_KEY_URI_MAX, e, LK_R_KEY_URI, "the key store's URI is too long");
@@ -108,9 +108,11 @@ make(const struct lk_factory_plan *plan, const char *masa_dir, const struct iden
 	char uri[LK_KEY_URI_MAX], full[LK_KEY_URI_MAX], cn[128], host[LK_CERT_NAME_MAX];
 	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *cert = NULL;
-	struct lk_cert_spec spec = { .profile = id->profile, .not_before = now,
+	struct lk_cert_spec spec = { .profile = id->profile,
+		.not_before = now,
 		.not_after = lk_cert_profile_end(id->profile, now),
-		.organization = plan->manufacturer, .common_name = cn };
+		.organization = plan->manufacturer,
+		.common_name = cn };
 
 	LK_TRY(key_uri(plan, id, uri, e));
 	LK_TRY(lk_key_uri_in(dir, uri, full, sizeof full, e));
@@ -119,11 +121,13 @@ make(const struct lk_factory_plan *plan, const char *masa_dir, const struct iden
 	if (id->profile == LK_PROFILE_MASA_SERVER)
 		spec.san_dns = plan->masa_name ? plan->masa_name : host;
 	LK_TRY(lk_key_generate(full, plan->type, &key, e));
-	LK_TRY(lk_factory_issue(&spec, key, root->cert, root->key ? root->key : key, random, &cert, e));
+	LK_TRY(lk_factory_issue(
+		&spec, key, root->cert, root->key ? root->key : key, random, &cert, e));
 	LK_TRY(write_cert(dir, id, cert, e));
 	if (root->cert)
 		return LK_OK;
-	LK_TRY(write_cert(masa_dir, id, cert, e)); /* the MASA's anchor for devices and the factory */
+	LK_TRY(write_cert(
+		masa_dir, id, cert, e)); /* the MASA's anchor for devices and the factory */
 	root->cert = LK_TAKE(cert);
 	root->key = LK_TAKE(key);
 	return LK_OK;
@@ -142,8 +146,8 @@ write_masa_conf(const struct lk_factory_plan *plan, const char *masa_dir, struct
 		"[front]\nlisten = 0.0.0.0:%s, [::]:%s\n\n"
 		"[manufacturer]\npki_dir = %s/pki\n\n"
 		"[keys]\ntls = file:%s/keys/tls.key\nvoucher = file:%s/keys/voucher.key\n",
-		plan->manufacturer, port ? port + 1 : "443", port ? port + 1 : "443", home,
-		home, home));
+		plan->manufacturer, port ? port + 1 : "443", port ? port + 1 : "443", home, home,
+		home));
 	LK_TRY(lk_path_join(masa_dir, "masa.conf", path, sizeof path, e));
 	return lk_file_create(path, lk_buf_slice(&text), 0644, e);
 }
@@ -233,9 +237,10 @@ make_all(const struct lk_factory_plan *plan, const char *masa_dir, int64_t now,
 static struct lk_result
 check_plan(const struct lk_factory_plan *plan, struct lk_err *e)
 {
-	/* CN is the name with what the certificate is for behind it, and has 64 characters at most. */
+	/* CN is the name with what the certificate is for behind it, and has 64 characters at most.
+	 */
 	LK_REQUIRE(plan->manufacturer[0] && strlen(plan->manufacturer) <= 48 &&
-			!strpbrk(plan->manufacturer, "\r\n"),
+			   !strpbrk(plan->manufacturer, "\r\n"),
 		e, LK_R_FACTORY_VALUE, "the manufacturer's name has %zu characters, want 1 to 48",
 		strlen(plan->manufacturer));
 	LK_REQUIRE(plan->masa_name || plan->masa_url[0] != '[', e, LK_R_FACTORY_VALUE,

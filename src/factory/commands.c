@@ -19,11 +19,12 @@ lk_factory_say(const struct lk_cli *cli, json_t *obj)
 		lk_cli_json(stdout, obj);
 		return;
 	}
-	json_object_foreach(obj, name, value) {
+	json_object_foreach (obj, name, value) {
 		char number[24];
 
 		snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
-		lk_cli_line(stdout, name, json_is_string(value) ? json_string_value(value) : number);
+		lk_cli_line(
+			stdout, name, json_is_string(value) ? json_string_value(value) : number);
 	}
 	json_decref(obj);
 }
@@ -48,8 +49,7 @@ lk_workshop_done(struct lk_workshop *w)
 }
 
 struct lk_result
-lk_workshop_key(
-	const struct lk_workshop *w, const char *uri, struct lk_key **ret, struct lk_err *e)
+lk_workshop_key(const struct lk_workshop *w, const char *uri, struct lk_key **ret, struct lk_err *e)
 {
 	char full[LK_KEY_URI_MAX];
 
@@ -85,17 +85,20 @@ lk_factory_cmd_ca_init(struct lk_cli *cli, int argc, char **argv, struct lk_err 
 	snprintf(start, sizeof start, "latchkey-masa --config %s/masa/masa.conf",
 		p.masa_home ? p.masa_home : f.dir);
 	if (p.masa_home)
-		snprintf(start, sizeof start, "copy %s/masa to %s, then: latchkey-masa --config %s/masa.conf",
-			f.dir, p.masa_home, p.masa_home);
+		snprintf(start, sizeof start,
+			"copy %s/masa to %s, then: latchkey-masa --config %s/masa.conf", f.dir,
+			p.masa_home, p.masa_home);
 	snprintf(next, sizeof next,
-		"latchkey-factory device new --dir %s --serial SERIAL --model MODEL --out FOLDER", f.dir);
+		"latchkey-factory device new --dir %s --serial SERIAL --model MODEL --out FOLDER",
+		f.dir);
 	lk_factory_done(&f);
-	lk_factory_say(cli, json_pack("{s:s, s:s, s:s, s:s, s:s}", "manufacturer", p.manufacturer,
-				    "root", anchor, "root-sha256", print, "start-masa", start, "next", next));
+	lk_factory_say(
+		cli, json_pack("{s:s, s:s, s:s, s:s, s:s}", "manufacturer", p.manufacturer, "root",
+			     anchor, "root-sha256", print, "start-masa", start, "next", next));
 	return LK_OK;
 }
 
-/* --- device new --------------------------------------------------------------------------------- */
+/* --- device new ------------------------------------------------------------------------------- */
 
 static struct lk_result
 set_text(const char *what, const char *text, char *dst, size_t cap, struct lk_err *e)
@@ -136,14 +139,15 @@ lk_factory_cmd_device_new(struct lk_cli *cli, int argc, char **argv, struct lk_e
 	LK_TRY(lk_birth_check(&b, e));
 	LK_TRY(lk_workshop_open(dir, &w, e));
 	LK_TRY(lk_workshop_key(&w, w.factory.leaf.root_key, &root_key, e));
-	LK_TRY(lk_birth_do(&(struct lk_nursery){ &w.factory, w.journal, root_key, &lk_random_system },
-		&b, lk_now(cli->clock), &outcome, e));
+	LK_TRY(lk_birth_do(
+		&(struct lk_nursery){ &w.factory, w.journal, root_key, &lk_random_system }, &b,
+		lk_now(cli->clock), &outcome, e));
 	LK_TRY(lk_journal_read(w.journal, lk_journal_find(w.journal, b.serial), &entry, e));
 	snprintf(next, sizeof next, "latchkey-factory push --dir %s", w.factory.dir);
-	lk_factory_say(cli,
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "serial-number", entry.serial,
-			"physical-id", entry.physical_id, "model", entry.model, "product-line",
-			entry.product_line, "key", entry.key, "spki-sha256", entry.spki_sha256, "folder",
-			entry.out, "next", next));
+	lk_factory_say(
+		cli, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "serial-number",
+			     entry.serial, "physical-id", entry.physical_id, "model", entry.model,
+			     "product-line", entry.product_line, "key", entry.key, "spki-sha256",
+			     entry.spki_sha256, "folder", entry.out, "next", next));
 	return LK_OK;
 }

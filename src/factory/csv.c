@@ -26,7 +26,8 @@ skip(struct reader *r)
 static struct lk_result
 copy(struct reader *r, struct lk_err *e)
 {
-	LK_REQUIRE(r->left.n && (r->left.p[0] >= 0x20 || r->left.p[0] == '\t') && r->left.p[0] != 0x7f,
+	LK_REQUIRE(
+		r->left.n && (r->left.p[0] >= 0x20 || r->left.p[0] == '\t') && r->left.p[0] != 0x7f,
 		e, LK_R_FACTORY_CSV, "a field has a control character or does not end");
 	*r->to++ = (char)r->left.p[0];
 	skip(r);
@@ -56,7 +57,8 @@ static struct lk_result
 plain(struct reader *r, struct lk_err *e)
 {
 	while (r->left.n && !at(r, ',')) {
-		LK_REQUIRE(!at(r, '"'), e, LK_R_FACTORY_CSV, "a quote stands within an unquoted field");
+		LK_REQUIRE(!at(r, '"'), e, LK_R_FACTORY_CSV,
+			"a quote stands within an unquoted field");
 		LK_TRY(copy(r, e));
 	}
 	return LK_OK;

@@ -49,8 +49,8 @@ read_leaves(const char *dir, struct lk_factory_leaves *ret, struct lk_err *e)
 
 	LK_TRY(lk_path_join(dir, "factory.json", path, sizeof path, e));
 	if (!lk_file_read(path, &text, e).ok)
-		return lk_fail_as(e, LK_R_FILE_MISSING, LK_R_FACTORY_FOLDER,
-			"%s holds no factory", dir);
+		return lk_fail_as(
+			e, LK_R_FILE_MISSING, LK_R_FACTORY_FOLDER, "%s holds no factory", dir);
 	LK_TRY(lk_json_parse(lk_buf_slice(&text), &obj, e));
 	LK_TRY(lk_json_read(&lk_factory_table, obj, ret, e));
 	LK_REQUIRE(ret->schema == 1, e, LK_R_FACTORY_FOLDER,

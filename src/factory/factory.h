@@ -24,9 +24,9 @@
 struct lk_factory_leaves {
 	uint32_t present;
 	uint64_t schema;
-	char manufacturer[65];            /* O of every subject, RFC 5280 A.1 */
-	char masa_url[LK_CERT_NAME_MAX];  /* as in id-pe-masa-url: an authority */
-	char root_key[LK_KEY_URI_MAX];    /* a relative path begins at the folder */
+	char manufacturer[65];           /* O of every subject, RFC 5280 A.1 */
+	char masa_url[LK_CERT_NAME_MAX]; /* as in id-pe-masa-url: an authority */
+	char root_key[LK_KEY_URI_MAX];   /* a relative path begins at the folder */
 	char manifest_key[LK_KEY_URI_MAX];
 	char client_key[LK_KEY_URI_MAX];
 };

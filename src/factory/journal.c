@@ -19,7 +19,8 @@
 
 static const char *const events[] = { "begun", "born", "told", "sold", "product-line", NULL };
 
-#define FIELD(field, name, type, need) LK_JSON_FIELD(struct lk_journal_entry, field, name, type, need)
+#define FIELD(field, name, type, need) \
+	LK_JSON_FIELD(struct lk_journal_entry, field, name, type, need)
 
 static const struct lk_json_field fields[] = {
 	[LK_JOURNAL_EVENT] =
@@ -55,15 +56,15 @@ struct product_line {
 
 struct lk_journal {
 	int fd;
-	int64_t end;                       /* of the last whole line */
-	void *by_serial;                   /* of tsearch(3); its nodes are those of v */
-	struct lk_journal_device **v;      /* owned, one by one: the tree points at them */
+	int64_t end;                  /* of the last whole line */
+	void *by_serial;              /* of tsearch(3); its nodes are those of v */
+	struct lk_journal_device **v; /* owned, one by one: the tree points at them */
 	size_t n, cap;
 	struct product_line lines[LINES_MAX];
 	size_t n_lines;
 };
 
-/* --- the index ------------------------------------------------------------------------------- */
+/* --- the index -------------------------------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
@@ -90,8 +91,8 @@ make_room(struct lk_journal *j, struct lk_err *e)
 
 	if (j->n < j->cap)
 		return LK_OK;
-	LK_REQUIRE(j->n < DEVICES_MAX, e, LK_R_TOO_LARGE, "a factory's folder has at most %d devices",
-		DEVICES_MAX);
+	LK_REQUIRE(j->n < DEVICES_MAX, e, LK_R_TOO_LARGE,
+		"a factory's folder has at most %d devices", DEVICES_MAX);
 	v = reallocarray(j->v, cap, sizeof *v);
 	LK_REQUIRE(v, e, LK_R_NOMEM, "no memory for the journal's index");
 	j->v = v;
@@ -160,7 +161,7 @@ index_entry(struct lk_journal *j, const struct lk_journal_entry *entry, int64_t 
 	return LK_OK;
 }
 
-/* --- the file -------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static struct lk_result
 read_entry(struct lk_slice line, struct lk_journal_entry *ret, struct lk_err *e)
@@ -279,7 +280,7 @@ lk_journal_append(
 	return LK_OK;
 }
 
-/* --- questions --------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 const struct lk_journal_device *
 lk_journal_find(const struct lk_journal *j, const char *serial)

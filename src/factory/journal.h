@@ -44,19 +44,20 @@ enum lk_journal_leaf {
 };
 
 struct lk_journal_entry {
-	uint32_t present;  /* bit per enum lk_journal_leaf */
-	int event;         /* enum lk_journal_event */
-	int64_t at;        /* Unix seconds */
-	char serial[LK_SERIAL_NUMBER_MAX];        /* the logical identifier */
+	uint32_t present;                  /* bit per enum lk_journal_leaf */
+	int event;                         /* enum lk_journal_event */
+	int64_t at;                        /* Unix seconds */
+	char serial[LK_SERIAL_NUMBER_MAX]; /* the logical identifier */
 	char model[65];
 	char product_line[64];
 	char mud_url[LK_CERT_NAME_MAX];
-	char physical_id[65];                     /* what stands on the case */
-	char key[LK_KEY_URI_MAX];                 /* as the device names it */
-	char out[PATH_MAX];                       /* the device's folder */
-	char issuer[2 * LK_CERT_KEY_ID_MAX + 1];  /* keyIdentifier of the IDevID's AKI, hexadecimal */
+	char physical_id[65];     /* what stands on the case */
+	char key[LK_KEY_URI_MAX]; /* as the device names it */
+	char out[PATH_MAX];       /* the device's folder */
+	char issuer[2 * LK_CERT_KEY_ID_MAX +
+		    1]; /* keyIdentifier of the IDevID's AKI, hexadecimal */
 	char spki_sha256[65];
-	struct lk_buf idevid;                     /* DER */
+	struct lk_buf idevid; /* DER */
 	char claim[32];
 	char owner[128];
 	char reference[128];
@@ -80,7 +81,7 @@ struct lk_journal_device {
 	char *serial;                /* owned by the journal */
 	enum lk_journal_event state; /* how far it came */
 	bool told, sold;
-	int64_t offset;              /* of its newest begun or born line */
+	int64_t offset; /* of its newest begun or born line */
 };
 
 /* NULL when there is none; valid until the next append. */

@@ -15,14 +15,14 @@
 /* --- manifest --------------------------------------------------------------------------------- */
 
 static struct lk_result
-list_device(struct lk_manifest_builder *b, struct lk_journal *j,
-	const struct lk_journal_device *d, struct lk_err *e)
+list_device(struct lk_manifest_builder *b, struct lk_journal *j, const struct lk_journal_device *d,
+	struct lk_err *e)
 {
 	LK_CLEANUP(lk_journal_entry_done) struct lk_journal_entry born = { .present = 0 };
 	struct lk_manifest_device out = { .present = 1u << LK_MANIFEST_SERIAL_NUMBER |
-							1u << LK_MANIFEST_IDEVID_ISSUER |
-							1u << LK_MANIFEST_SPKI_SHA256 |
-							1u << LK_MANIFEST_MODEL };
+						     1u << LK_MANIFEST_IDEVID_ISSUER |
+						     1u << LK_MANIFEST_SPKI_SHA256 |
+						     1u << LK_MANIFEST_MODEL };
 
 	LK_TRY(lk_journal_read(j, d, &born, e));
 	memcpy(out.serial_number, born.serial, sizeof out.serial_number);
@@ -84,17 +84,19 @@ list_csv(struct lk_manifest_builder *b, struct lk_journal *j, const char *path, 
 }
 
 static struct lk_result
-sign_list(const struct lk_workshop *w, struct lk_manifest_builder *b, int64_t now,
-	const char *out, struct lk_err *e)
+sign_list(const struct lk_workshop *w, struct lk_manifest_builder *b, int64_t now, const char *out,
+	struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_MANIFEST_MAX);
 	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
 	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
-	struct lk_manifest_leaves leaf = { .issued_on = now, .anchors = w->factory.root,
+	struct lk_manifest_leaves leaf = { .issued_on = now,
+		.anchors = w->factory.root,
 		.present = 1u << LK_MANIFEST_MANUFACTURER | 1u << LK_MANIFEST_ISSUED_ON |
 			   1u << LK_MANIFEST_MASA_URL };
 
-	memcpy(leaf.manufacturer, w->factory.leaf.manufacturer, sizeof w->factory.leaf.manufacturer);
+	memcpy(leaf.manufacturer, w->factory.leaf.manufacturer,
+		sizeof w->factory.leaf.manufacturer);
 	memcpy(leaf.masa_url, w->factory.leaf.masa_url, sizeof leaf.masa_url);
 	LK_TRY(lk_factory_certs(w->factory.dir, "pki/manifest-signer.pem", &chain, e));
 	LK_TRY(lk_workshop_key(w, w->factory.leaf.manifest_key, &key, e));
@@ -114,7 +116,8 @@ lk_factory_cmd_manifest(struct lk_cli *cli, int argc, char **argv, struct lk_err
 		{ "out", &out, NULL, true },
 	};
 	LK_CLEANUP(lk_workshop_done) struct lk_workshop w = { .journal = NULL };
-	LK_CLEANUP(lk_manifest_builder_done) struct lk_manifest_builder b = LK_MANIFEST_BUILDER_INIT;
+	LK_CLEANUP(lk_manifest_builder_done)
+	struct lk_manifest_builder b = LK_MANIFEST_BUILDER_INIT;
 	char next[2 * PATH_MAX];
 
 	LK_TRY(lk_cli_options(options, LK_ARRAY_LEN(options), argc, argv, e));

@@ -28,8 +28,8 @@ static const struct lk_cli_command commands[] = {
 		"tell the MASA to whom devices were sold", lk_factory_cmd_sell },
 	{ "manifest", NULL, "--out FILE [--all|--csv FILE] [--dir DIR]",
 		"write the signed list that a network imports", lk_factory_cmd_manifest },
-	{ "label", NULL, "--serial SERIAL [--dir DIR]",
-		"print a device's label, with its QR code", lk_factory_cmd_label },
+	{ "label", NULL, "--serial SERIAL [--dir DIR]", "print a device's label, with its QR code",
+		lk_factory_cmd_label },
 };
 
 int

@@ -14,8 +14,8 @@
 #include "net/loop.h"
 #include "net/outbound.h"
 
-#define SLICE	 256             /* devices in one request */
-#define BODY_MAX (48 * 1024)     /* octets of one request; the MASA takes JSON of 64 KiB */
+#define SLICE    256         /* devices in one request */
+#define BODY_MAX (48 * 1024) /* octets of one request; the MASA takes JSON of 64 KiB */
 
 /* --- one request ------------------------------------------------------------------------------ */
 
@@ -41,8 +41,9 @@ masa_open(const struct lk_workshop *w, const char *url, struct masa *ret, struct
 	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
 	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
 	struct lk_egress egress = { .n_allow = 0 };
-	struct lk_outbound_settings set = { .anchors = &w->factory.root, .chain = &chain,
-		.egress = &egress };
+	struct lk_outbound_settings set = {
+		.anchors = &w->factory.root, .chain = &chain, .egress = &egress
+	};
 
 	LK_TRY(lk_factory_check_masa_url(url, e));
 	LK_TRY(lk_factory_certs(w->factory.dir, "pki/factory-client.pem", &chain, e));
@@ -85,15 +86,17 @@ post(struct masa *m, const char *path, const json_t *obj, struct lk_err *e)
 	LK_CLEANUP(lk_buf_done) struct lk_buf body = LK_BUF_INIT(LK_JSON_MAX);
 	struct answer a = { .loop = m->loop };
 	char url[LK_CERT_NAME_MAX + 64];
-	struct lk_outbound_request rq = { .url = url, .method = "POST", .fields = fields,
-		.n_fields = LK_ARRAY_LEN(fields) };
+	struct lk_outbound_request rq = {
+		.url = url, .method = "POST", .fields = fields, .n_fields = LK_ARRAY_LEN(fields)
+	};
 
 	snprintf(url, sizeof url, "https://%s%s", m->url, path);
 	LK_TRY(lk_json_print(obj, &body, e));
 	rq.body = lk_buf_slice(&body);
 	LK_TRY(lk_outbound_start(m->outbound, &rq, take_answer, &a, NULL, e));
 	LK_TRY(lk_loop_run(m->loop, e));
-	LK_REQUIRE(a.ok, e, a.err.reason, "%s: %s (--masa HOST:PORT names another)", m->url, a.err.msg);
+	LK_REQUIRE(a.ok, e, a.err.reason, "%s: %s (--masa HOST:PORT names another)", m->url,
+		a.err.msg);
 	return LK_OK;
 }
 
@@ -171,7 +174,8 @@ push_device(struct slice *s, struct masa *m, struct lk_journal *j,
 
 	LK_TRY(lk_journal_read(j, d, &born, e));
 	LK_TRY(lk_base64_encode(lk_buf_slice(&born.idevid), &idevid, e));
-	item = json_pack("{s:s, s:s}", "idevid", lk_buf_str(&idevid), "product-line", born.product_line);
+	item = json_pack(
+		"{s:s, s:s}", "idevid", lk_buf_str(&idevid), "product-line", born.product_line);
 	claim = lk_journal_claim(j, born.product_line);
 	if (item && claim[0])
 		json_object_set_new(item, "claim", json_string(claim));
@@ -198,7 +202,8 @@ lk_factory_cmd_push(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 	s.list = json_array();
 	s.body = json_pack("{s:i, s:o}", "schema", 1, "devices", s.list);
 	LK_REQUIRE(s.body, e, LK_R_NOMEM, "no memory for a request");
-	s.as = (struct lk_journal_entry){ .event = LK_JOURNAL_TOLD, .at = lk_now(cli->clock),
+	s.as = (struct lk_journal_entry){ .event = LK_JOURNAL_TOLD,
+		.at = lk_now(cli->clock),
 		.present = bit(LK_JOURNAL_EVENT) | bit(LK_JOURNAL_AT) | bit(LK_JOURNAL_SERIAL) };
 	for (i = 0; i < lk_journal_count(w.journal); i++) {
 		const struct lk_journal_device *d = lk_journal_at(w.journal, i);
@@ -229,7 +234,8 @@ check_sale(struct lk_journal *j, const char *serial, struct lk_err *e)
 }
 
 static struct lk_result
-sell_one(struct slice *s, struct masa *m, struct lk_journal *j, const char *serial, struct lk_err *e)
+sell_one(
+	struct slice *s, struct masa *m, struct lk_journal *j, const char *serial, struct lk_err *e)
 {
 	LK_TRY(check_sale(j, serial, e));
 	return add(s, m, j, serial, json_string(serial), strlen(serial) + 3, e);
@@ -298,8 +304,8 @@ open_sale(struct slice *s, const char *owner, const char *domain_ca, const char 
 	if (!reference)
 		return LK_OK;
 	s->as.present |= bit(LK_JOURNAL_REFERENCE);
-	LK_TRY(lk_slice_to_str(
-		lk_slice_str(reference), "--reference", s->as.reference, sizeof s->as.reference, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(reference), "--reference", s->as.reference,
+		sizeof s->as.reference, e));
 	return lk_json_set(s->body, "reference", json_string(reference), e);
 }
 
@@ -327,14 +333,15 @@ lk_factory_cmd_sell(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 	LK_TRY(open_sale(&s, owner, ca, reference, e));
 	LK_TRY(lk_workshop_open(dir, &w, e));
 	LK_TRY(masa_open(&w, url ? url : w.factory.leaf.masa_url, &m, e));
-	LK_TRY(serial ? sell_one(&s, &m, w.journal, serial, e) : sell_csv(&s, &m, w.journal, csv, e));
+	LK_TRY(serial ? sell_one(&s, &m, w.journal, serial, e)
+		      : sell_csv(&s, &m, w.journal, csv, e));
 	LK_TRY(flush(&s, &m, w.journal, e));
 	lk_factory_say(cli, json_pack("{s:I, s:s, s:s}", "sold", s.sent, "owner", owner, "next",
 				    "latchkey-factory manifest --out FILE"));
 	return LK_OK;
 }
 
-/* --- product-line set --------------------------------------------------------------------------- */
+/* --- product-line set ------------------------------------------------------------------------- */
 
 struct lk_result
 lk_factory_cmd_product_line(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
@@ -346,7 +353,8 @@ lk_factory_cmd_product_line(struct lk_cli *cli, int argc, char **argv, struct lk
 		{ "claim", &claim, NULL, true },
 	};
 	LK_CLEANUP(lk_workshop_done) struct lk_workshop w = { .journal = NULL };
-	struct lk_journal_entry entry = { .event = LK_JOURNAL_PRODUCT_LINE, .at = lk_now(cli->clock),
+	struct lk_journal_entry entry = { .event = LK_JOURNAL_PRODUCT_LINE,
+		.at = lk_now(cli->clock),
 		.present = bit(LK_JOURNAL_EVENT) | bit(LK_JOURNAL_AT) | bit(LK_JOURNAL_LINE) |
 			   bit(LK_JOURNAL_CLAIM) };
 
@@ -358,7 +366,7 @@ lk_factory_cmd_product_line(struct lk_cli *cli, int argc, char **argv, struct lk
 	LK_TRY(lk_slice_to_str(lk_slice_str(claim), "--claim", entry.claim, sizeof entry.claim, e));
 	LK_TRY(lk_workshop_open(dir, &w, e));
 	LK_TRY(lk_journal_append(w.journal, &entry, false, e));
-	lk_factory_say(cli, json_pack("{s:s, s:s, s:s}", "product-line", name, "claim", claim, "note",
-				    "the MASA takes it with the line's first device"));
+	lk_factory_say(cli, json_pack("{s:s, s:s, s:s}", "product-line", name, "claim", claim,
+				    "note", "the MASA takes it with the line's first device"));
 	return LK_OK;
 }

@@ -41,7 +41,8 @@ read_columns(struct lk_table *t, const struct lk_csv_line *line, struct lk_err *
 	size_t i, c;
 
 	for (i = 0; i < line->n; i++) {
-		for (c = 0; c < t->n_columns && strcmp(t->columns[c].name, line->field[i]) != 0; c++)
+		for (c = 0; c < t->n_columns && strcmp(t->columns[c].name, line->field[i]) != 0;
+			c++)
 			;
 		LK_REQUIRE(c < t->n_columns, e, LK_R_FACTORY_CSV, "line 1: there is no column '%s'",
 			line->field[i]);
@@ -61,13 +62,13 @@ struct lk_result
 lk_table_open(const char *path, const struct lk_table_column *columns, size_t n,
 	struct lk_table *ret, struct lk_err *e)
 {
-	LK_CLEANUP(lk_table_close) struct lk_table t = { .file = fopen(path, "re"), .columns = columns,
-		.n_columns = n };
+	LK_CLEANUP(lk_table_close)
+	struct lk_table t = { .file = fopen(path, "re"), .columns = columns, .n_columns = n };
 	struct lk_csv_line line;
 	bool found;
 
-	LK_REQUIRE(t.file, e, errno == ENOENT ? LK_R_FILE_MISSING : LK_R_FILE_IO, "cannot open %s: %s",
-		path, strerror(errno));
+	LK_REQUIRE(t.file, e, errno == ENOENT ? LK_R_FILE_MISSING : LK_R_FILE_IO,
+		"cannot open %s: %s", path, strerror(errno));
 	LK_TRY(next_line(&t, &line, &found, e));
 	LK_REQUIRE(found, e, LK_R_FACTORY_CSV, "%s is empty, want a line of column names", path);
 	LK_TRY(read_columns(&t, &line, e));
@@ -95,8 +96,8 @@ fill(const struct lk_table *t, const struct lk_csv_line *line, void *row, struct
 
 		LK_REQUIRE(!c->mandatory || line->field[i][0], e, LK_R_FACTORY_CSV, "%s is empty",
 			c->name);
-		LK_TRY(lk_slice_to_str(
-			lk_slice_str(line->field[i]), c->name, (char *)row + c->offset, c->size, e));
+		LK_TRY(lk_slice_to_str(lk_slice_str(line->field[i]), c->name,
+			(char *)row + c->offset, c->size, e));
 	}
 	return LK_OK;
 }

@@ -17,9 +17,9 @@ struct field {
 
 /* All fields of all messages, in the order of the file. */
 static const struct field fields[] = {
-#define AT(name, field) offsetof(struct lk_##name##_body, field)
-#define LK_BODY_INT(name, field)	{ LK_BODY_##name, FIELD_INT, AT(name, field), 0 },
-#define LK_BODY_BOOL(name, field)	{ LK_BODY_##name, FIELD_BOOL, AT(name, field), 0 },
+#define AT(name, field)                 offsetof(struct lk_##name##_body, field)
+#define LK_BODY_INT(name, field)        { LK_BODY_##name, FIELD_INT, AT(name, field), 0 },
+#define LK_BODY_BOOL(name, field)       { LK_BODY_##name, FIELD_BOOL, AT(name, field), 0 },
 #define LK_BODY_TEXT(name, field, size) { LK_BODY_##name, FIELD_TEXT, AT(name, field), size },
 #define LK_BODY_BYTES(name, field, max) { LK_BODY_##name, FIELD_BYTES, AT(name, field), max },
 #include "ipc/body.def"
@@ -54,7 +54,8 @@ fields_of(enum lk_body which, size_t *ret_n)
 size_t
 lk_body_max(enum lk_body which)
 {
-	/* By enum field_type: the number's bytes, or the length in front (TEXT's NUL is not sent). */
+	/* By enum field_type: the number's bytes, or the length in front (TEXT's NUL is not sent).
+	 */
 	static const size_t fixed[] = { 8, 1, 4 - 1, 4 };
 	const struct field *f;
 	size_t i, n, sum = 0;

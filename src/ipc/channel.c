@@ -115,7 +115,7 @@ lk_channel_in_flight(const struct lk_channel *c)
 	return c->n_asked;
 }
 
-/* --- header ---------------------------------------------------------------------------------- */
+/* --- header ----------------------------------------------------------------------------------- */
 
 struct header {
 	uint16_t type;
@@ -155,7 +155,7 @@ header_unpack(struct lk_slice *in, struct header *ret, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- large bodies ---------------------------------------------------------------------------- */
+/* --- large bodies ----------------------------------------------------------------------------- */
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -211,7 +211,7 @@ lk_message_done(struct lk_message *m)
 	*m = LK_MESSAGE_INIT;
 }
 
-/* --- sending --------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* *ret_sent is false when the socket is full. */
 static struct lk_result
@@ -401,7 +401,7 @@ lk_channel_flush(struct lk_channel *c, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- receiving ------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 struct received {
 	ssize_t n; /* 0: the end, -1: nothing */
@@ -561,7 +561,7 @@ lk_channel_abandon(struct lk_channel *c)
 	c->n_asked = 0;
 }
 
-/* --- asking and waiting ---------------------------------------------------------------------- */
+/* --- asking and waiting ----------------------------------------------------------------------- */
 
 struct call {
 	struct lk_buf *reply;

@@ -61,7 +61,7 @@ int lk_channel_fd(const struct lk_channel *c);
 size_t lk_channel_queued(const struct lk_channel *c);    /* packets; if any, watch for writable */
 size_t lk_channel_in_flight(const struct lk_channel *c); /* requests that the peer owes a reply */
 
-/* --- sending: queued while the socket is full ------------------------------------------------ */
+/* --- sending: queued while the socket is full ------------------------------------------------- */
 /* fd (-1: none) is duplicated; the caller keeps its own. */
 LK_RESULT lk_channel_event(
 	struct lk_channel *c, enum lk_body type, struct lk_slice body, int fd, struct lk_err *e);
@@ -84,7 +84,7 @@ LK_RESULT lk_channel_reply_fail(
 /* Sends what is queued, as far as the socket takes it. */
 LK_RESULT lk_channel_flush(struct lk_channel *c, struct lk_err *e);
 
-/* --- receiving ------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 enum lk_received {
 	LK_RECEIVED_NOTHING, /* no more for now */
 	LK_RECEIVED_MESSAGE, /* an event or a request is in *ret */

@@ -14,7 +14,7 @@
 
 #include "base/slice.h"
 
-/* --- writer: appends to a buffer, whose max is the limit ------------------------------------ */
+/* --- writer: appends to a buffer, whose max is the limit -------------------------------------- */
 struct lk_pack {
 	struct lk_buf *out; /* after a failure its content is of no use */
 	struct lk_err *e;
@@ -35,7 +35,7 @@ LK_RESULT lk_pack_bool(struct lk_pack *p, bool v);
 LK_RESULT lk_pack_bytes(struct lk_pack *p, struct lk_slice v);
 LK_RESULT lk_pack_text(struct lk_pack *p, const char *v); /* NULL counts as "" */
 
-/* --- reader ------------------------------------------------------------------------------- */
+/* --- reader ----------------------------------------------------------------------------------- */
 struct lk_unpack {
 	const char *what;     /* the message's name, for what is said when it is refused */
 	struct lk_slice rest; /* not read yet */

@@ -29,7 +29,7 @@ static const struct {
 };
 
 #define ROW(symbol) (UINT32_C(1) << LK_PERMISSION_##symbol)
-#define LOOKING                                                                             \
+#define LOOKING                                                                                   \
 	(ROW(ONBOARD) | ROW(APPOINT) | ROW(MAINTAIN) | ROW(DECOMMISSION) | ROW(INSTALL_NETWORK) | \
 		ROW(ADMINISTER))
 
@@ -111,8 +111,8 @@ lk_authorise(const struct lk_actor *actor, enum lk_action action, const struct l
 	a = best_answer(actor->parties, actions[action].rows, facts);
 	LK_REQUIRE(a != ANSWER_REQUEST, e, LK_R_PERMISSION_REQUEST, "%s may ask the owner for %s",
 		actor->id, actions[action].name);
-	LK_REQUIRE(a != ANSWER_CONDITION, e, LK_R_PERMISSION_CONDITION, "%s may do %s, but not here",
-		actor->id, actions[action].name);
+	LK_REQUIRE(a != ANSWER_CONDITION, e, LK_R_PERMISSION_CONDITION,
+		"%s may do %s, but not here", actor->id, actions[action].name);
 	LK_REQUIRE(a == ANSWER_YES, e, LK_R_PERMISSION_DENIED, "%s may not do %s", actor->id,
 		actions[action].name);
 	return LK_OK;

@@ -48,28 +48,28 @@ enum lk_cell {
 /* Who asks, as authenticated. */
 struct lk_actor {
 	uint32_t parties; /* LK_PARTY_BIT() of what it is to this device and this network */
-	const char *id;	  /* "uid:0", an operator's local id: for the message; borrowed */
+	const char *id;   /* "uid:0", an operator's local id: for the message; borrowed */
 };
 
 /* What is known of the device, the network and the actor; false is what is safe to say of each. */
 struct lk_subject {
-	bool at_integrator;	   /* the device is with this integrator: state S2a */
-	bool first_owner;	   /* the actor is the manufacturer and still owns the device */
-	bool owner;		   /* the actor owns the device */
+	bool at_integrator;        /* the device is with this integrator: state S2a */
+	bool first_owner;          /* the actor is the manufacturer and still owns the device */
+	bool owner;                /* the actor owns the device */
 	bool authorized_onboarder; /* the owner authorized the actor to onboard the device */
-	bool own_network;	   /* the network asked about belongs to the actor */
-	bool delegated;		   /* who may do it delegated it to the actor */
-	bool hosts_service;	   /* the actor runs the authorization service for this network */
-	bool itself;		   /* the actor is the device asked about, by its own key */
-	bool admitted;		   /* this network admits the device */
+	bool own_network;          /* the network asked about belongs to the actor */
+	bool delegated;            /* who may do it delegated it to the actor */
+	bool hosts_service;        /* the actor runs the authorization service for this network */
+	bool itself;               /* the actor is the device asked about, by its own key */
+	bool admitted;             /* this network admits the device */
 };
 
 /* Refuses with LK_R_PERMISSION_*, the one that says most. */
 LK_RESULT lk_authorise(const struct lk_actor *actor, enum lk_action action,
 	const struct lk_subject *facts, struct lk_err *e);
 
-const char *lk_action_name(enum lk_action action);	   /* "device.revoke" */
-enum lk_action lk_action_by_name(const char *name);	   /* LK_ACTION_COUNT when there is none */
-uint32_t lk_action_permissions(enum lk_action action);	   /* bits, 1 << enum lk_permission */
-const char *lk_permission_name(enum lk_permission row);	   /* "onboard the device to a network" */
+const char *lk_action_name(enum lk_action action);      /* "device.revoke" */
+enum lk_action lk_action_by_name(const char *name);     /* LK_ACTION_COUNT when there is none */
+uint32_t lk_action_permissions(enum lk_action action);  /* bits, 1 << enum lk_permission */
+const char *lk_permission_name(enum lk_permission row); /* "onboard the device to a network" */
 enum lk_cell lk_permission_cell(enum lk_permission row, enum lk_party party);

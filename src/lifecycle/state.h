@@ -21,7 +21,7 @@ struct lk_state_info {
 	const char *name;    /* "onboarding": stable, for machines */
 	const char *meaning; /* one sentence */
 	const char *lines;   /* of the paper */
-	bool may_skip;	     /* LC-7: a device may pass it over */
+	bool may_skip;       /* LC-7: a device may pass it over */
 };
 
 /* Any number is taken; what is no state has "?" as symbol and name. */

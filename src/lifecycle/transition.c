@@ -15,11 +15,11 @@ enum guard {
 #define P(symbol) LK_PARTY_BIT(symbol)
 
 #define TRANSFER_GUARDS (G(OWNER) | G(ONE_OWNER) | G(NOT_IN_USE) | G(ERASED) | G(OWNER_DECLARED))
-#define GRANT_GUARDS	(G(OWNER) | G(GRANT_DECLARED))
-#define LEAVE_GUARDS	(G(BARE) | G(APPLICATION_ERASED) | G(ISOLATED))
+#define GRANT_GUARDS    (G(OWNER) | G(GRANT_DECLARED))
+#define LEAVE_GUARDS    (G(BARE) | G(APPLICATION_ERASED) | G(ISOLATED))
 
 static const struct lk_transition_row rows[] = {
-#define LK_TRANSITION(id, from, event, to, guards, parties, lines)                           \
+#define LK_TRANSITION(id, from, event, to, guards, parties, lines) \
 	{ LK_##id, #id, LK_STATE_##from, LK_EVENT_##event, LK_STATE_##to, guards, parties, lines },
 #include "lifecycle/transition.def"
 #undef LK_TRANSITION

@@ -17,26 +17,49 @@
 
 /* The facts; false is what is safe to say of each. */
 struct lk_guards {
-	bool by_owner;		  /* the owner asks for it, and proved to be it */
-	bool one_owner;		  /* afterwards the device has exactly one owner */
-	bool erased;		  /* nothing but bootstrapping credentials is left on it */
-	bool declared;		  /* its declaration says so and is signed again, or it has none */
+	bool by_owner;            /* the owner asks for it, and proved to be it */
+	bool one_owner;           /* afterwards the device has exactly one owner */
+	bool erased;              /* nothing but bootstrapping credentials is left on it */
+	bool declared;            /* its declaration says so and is signed again, or it has none */
 	bool application_erased;  /* the application manager confirmed it, or there was none */
-	bool isolated;		  /* the network lets nothing of it pass */
+	bool isolated;            /* the network lets nothing of it pass */
 	bool integrator_entitled; /* the integrator is owner or authorized onboarder */
-	bool disconnected;	  /* from the integrator's network, whose credentials are erased */
-	bool homologated;	  /* homologation is certified */
-	bool onboarded;		  /* it got its credential since it was last off the network */
-	bool transferred;	  /* its ownership passed since it was decommissioned */
-	bool not_in_use;	  /* it was never onboarded, or was decommissioned since */
+	bool disconnected;        /* from the integrator's network, whose credentials are erased */
+	bool homologated;         /* homologation is certified */
+	bool onboarded;           /* it got its credential since it was last off the network */
+	bool transferred;         /* its ownership passed since it was decommissioned */
+	bool not_in_use;          /* it was never onboarded, or was decommissioned since */
 };
 
 enum lk_transition_id {
-	LK_T1 = 1, LK_T2, LK_T3, LK_T4, LK_T5, LK_T6, LK_T7, LK_T8, LK_T9, LK_T10, LK_T11, LK_T12,
-	LK_T13, LK_T14, LK_T15, LK_T16, LK_T17, LK_T18, LK_T19, LK_T20, LK_T21, LK_T22, LK_T23,
-	LK_T24, LK_T25, LK_T26,
+	LK_T1 = 1,
+	LK_T2,
+	LK_T3,
+	LK_T4,
+	LK_T5,
+	LK_T6,
+	LK_T7,
+	LK_T8,
+	LK_T9,
+	LK_T10,
+	LK_T11,
+	LK_T12,
+	LK_T13,
+	LK_T14,
+	LK_T15,
+	LK_T16,
+	LK_T17,
+	LK_T18,
+	LK_T19,
+	LK_T20,
+	LK_T21,
+	LK_T22,
+	LK_T23,
+	LK_T24,
+	LK_T25,
+	LK_T26,
 	LK_LC1, /* ownership passes, the state stays */
-	LK_LC4	/* an onboarder is authorized, the state stays */
+	LK_LC4  /* an onboarder is authorized, the state stays */
 };
 
 /* Refuses with LK_R_LIFECYCLE_*. */

@@ -16,16 +16,17 @@ static const struct lk_config_key keys[] = {
 		"Offer TLS 1.2 to registrars (RFC 8995 5.4 lets them use it)."),
 	LK_CONFIG_TEXT(struct lk_masa_config, pki_dir, "manufacturer", "pki_dir",
 		"/etc/latchkey/masa-pki", "The folder with the manufacturer's certificates."),
-	LK_CONFIG_TEXT(struct lk_masa_config, tls_key, "keys", "tls", "", "Key of the HTTPS server."),
+	LK_CONFIG_TEXT(
+		struct lk_masa_config, tls_key, "keys", "tls", "", "Key of the HTTPS server."),
 	LK_CONFIG_TEXT(struct lk_masa_config, voucher_key, "keys", "voucher", "",
 		"Key that signs vouchers."),
 	LK_CONFIG_CHOICE(struct lk_masa_config, pin, "vouchers", "pin", "farthest", pins,
 		"What a voucher pins: the end of the registrar's chain, or its own certificate."),
 	LK_CONFIG_BOOL(struct lk_masa_config, nonceless, "vouchers", "nonceless", "no",
 		"Give owners vouchers without nonce, for networks without internet."),
-	LK_CONFIG_DURATION(struct lk_masa_config, nonceless_life, "vouchers", "nonceless_life", "20m",
-		60, 30 * 86400, "Life of a voucher without nonce."),
+	LK_CONFIG_DURATION(struct lk_masa_config, nonceless_life, "vouchers", "nonceless_life",
+		"20m", 60, 30 * 86400, "Life of a voucher without nonce."),
 };
 
-const struct lk_config_spec lk_masa_config_spec = { "latchkey-masa", "/etc/latchkey/masa.conf", keys,
-	LK_ARRAY_LEN(keys), sizeof(struct lk_masa_config) };
+const struct lk_config_spec lk_masa_config_spec = { "latchkey-masa", "/etc/latchkey/masa.conf",
+	keys, LK_ARRAY_LEN(keys), sizeof(struct lk_masa_config) };

@@ -18,7 +18,10 @@ static const struct lk_program_listener registrars[] = {
 static const struct lk_program_role roles[] = {
 	{ .role = LK_ROLE_SIGNER, .work = &lk_masa_signer, .state_dir = true },
 	{ .role = LK_ROLE_KEEPER, .work = &lk_masa_keeper_role, .state_dir = true },
-	{ .role = LK_ROLE_FRONT, .work = &lk_masa_front, .count = fronts, .listeners = registrars,
+	{ .role = LK_ROLE_FRONT,
+		.work = &lk_masa_front,
+		.count = fronts,
+		.listeners = registrars,
 		.n_listeners = LK_ARRAY_LEN(registrars) },
 };
 

@@ -13,7 +13,7 @@
 #include "role/signer_host.h"
 
 #define ANSWER_MS 5000
-#define PARK_MS	  10000
+#define PARK_MS   10000
 
 static struct lk_result
 read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct lk_err *e)
@@ -24,7 +24,7 @@ read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct 
 	return lk_certs_read(path, ret, e);
 }
 
-/* --- front ------------------------------------------------------------------------------------------ */
+/* --- front ------------------------------------------------------------------------------------ */
 
 struct front_state {
 	struct lk_certs chain;
@@ -54,8 +54,10 @@ static struct lk_result
 front_start(struct lk_process *p, struct lk_err *e)
 {
 	struct front_state *s = p->state;
-	struct lk_front_settings set = { .service = LK_SERVICE_MASA, .listener = "registrars",
-		.chain = &s->chain, .key = LK_SIGNER_MASA,
+	struct lk_front_settings set = { .service = LK_SERVICE_MASA,
+		.listener = "registrars",
+		.chain = &s->chain,
+		.key = LK_SIGNER_MASA,
 		.allow_tls12 = lk_masa_config_of(p)->allow_tls12 };
 
 	return lk_front_new(p, &set, &s->front, e);
@@ -73,10 +75,11 @@ front_close(struct lk_process *p)
 	free(s);
 }
 
-const struct lk_role_work lk_masa_front = { .open = front_open, .cage = front_cage,
-	.start = front_start, .close = front_close };
+const struct lk_role_work lk_masa_front = {
+	.open = front_open, .cage = front_cage, .start = front_start, .close = front_close
+};
 
-/* --- keeper ------------------------------------------------------------------------------------------ */
+/* --- keeper ----------------------------------------------------------------------------------- */
 
 struct keeper_state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
@@ -128,10 +131,14 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	const struct lk_masa_config *c = lk_masa_config_of(p);
 	struct lk_masa_settings set = { (enum lk_masa_pin)c->pin, c->nonceless_life, c->nonceless };
 	struct lk_masa_trust trust = { &s->manufacturer };
-	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
-		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
+	struct lk_turn_settings turn = { .store = s->store,
+		.clock = lk_loop_clock(p->loop),
+		.random = &lk_random_system,
+		.answer_ms = ANSWER_MS,
+		.park_ms = PARK_MS };
 
-	struct lk_keeper_host_work work = { .tick = tick, .checkpoint_signers = &s->voucher_signer };
+	struct lk_keeper_host_work work = { .tick = tick,
+		.checkpoint_signers = &s->voucher_signer };
 
 	lk_keeper_host_serve(s->host, &turn);
 	LK_TRY(lk_masa_keeper_new(&set, &trust, &turn, &s->keeper, e));
@@ -160,14 +167,18 @@ static const struct lk_message_route keeper_routes[] = {
 };
 
 const struct lk_role_work lk_masa_keeper_role = { .routes = keeper_routes,
-	.n_routes = LK_ARRAY_LEN(keeper_routes), .open = keeper_open, .cage = keeper_cage,
-	.start = keeper_start, .unlinked = lk_keeper_host_unlinked, .close = keeper_close };
+	.n_routes = LK_ARRAY_LEN(keeper_routes),
+	.open = keeper_open,
+	.cage = keeper_cage,
+	.start = keeper_start,
+	.unlinked = lk_keeper_host_unlinked,
+	.close = keeper_close };
 
-/* --- signer -------------------------------------------------------------------------------------------- */
+/* --- signer ----------------------------------------------------------------------------------- */
 
 static struct lk_result
-load(struct lk_process *p, struct lk_signer_settings *set, enum lk_signer_key which, const char *uri,
-	const char *chain, struct lk_err *e)
+load(struct lk_process *p, struct lk_signer_settings *set, enum lk_signer_key which,
+	const char *uri, const char *chain, struct lk_err *e)
 {
 	char path[PATH_MAX];
 
@@ -203,5 +214,7 @@ signer_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 }
 
 const struct lk_role_work lk_masa_signer = { .routes = lk_signer_routes,
-	.n_routes = LK_SIGNER_N_ROUTES, .open = signer_open, .cage = signer_cage,
+	.n_routes = LK_SIGNER_N_ROUTES,
+	.open = signer_open,
+	.cage = signer_cage,
 	.close = lk_signer_close };

@@ -59,7 +59,7 @@ lk_http1_done(struct lk_http1 *h)
 	lk_buf_done(&h->body);
 }
 
-/* --- the head ---------------------------------------------------------------------------- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 /* RFC 9110 5.6.2: tchar. */
 static bool
@@ -382,7 +382,7 @@ feed_head(struct lk_http1 *h, struct lk_slice in, size_t *ret_used, struct lk_er
 	return parse_head(h, e);
 }
 
-/* --- the body ---------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 static struct lk_result
 require_room(const struct lk_http1 *h, uint64_t n, struct lk_err *e)
@@ -562,7 +562,7 @@ lk_http1_field(const struct lk_http1 *h, const char *name)
 	return "";
 }
 
-/* --- writing ----------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 const char *
 lk_http1_status_text(unsigned status)

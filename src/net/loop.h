@@ -25,11 +25,11 @@ LK_RESULT lk_loop_run(struct lk_loop *l, struct lk_err *e);
 LK_RESULT lk_loop_turn(struct lk_loop *l, struct lk_err *e);
 void lk_loop_stop(struct lk_loop *l);
 const struct lk_clock *lk_loop_clock(const struct lk_loop *l);
-int64_t lk_loop_now_ms(const struct lk_loop *l);    /* monotonic */
+int64_t lk_loop_now_ms(const struct lk_loop *l); /* monotonic */
 
 LK_DEFINE_CLEANUP(struct lk_loop *, lk_loop_free);
 
-/* --- descriptors: called at every turn in which one of what it wants is ready --------------- */
+/* --- descriptors: called at every turn in which one of what it wants is ready ----------------- */
 #define LK_READABLE 1u
 #define LK_WRITABLE 2u
 
@@ -42,7 +42,7 @@ LK_RESULT lk_watch_new(struct lk_loop *l, int fd, unsigned want, lk_watch_fn *fn
 void lk_watch_want(struct lk_watch *w, unsigned want); /* 0: nothing for now */
 void lk_watch_free(struct lk_watch *w);                /* also inside its own call */
 
-/* --- timers: called once at or after a point in time ---------------------------------------- */
+/* --- timers: called once at or after a point in time ------------------------------------------ */
 typedef void lk_timer_fn(void *ctx);
 struct lk_timer;
 
@@ -52,7 +52,7 @@ void lk_timer_at(struct lk_timer *t, int64_t monotonic_ms); /* moves it when it 
 void lk_timer_off(struct lk_timer *t);
 void lk_timer_free(struct lk_timer *t); /* also inside its own call */
 
-/* --- signals: called in the loop, not in the handler ---------------------------------------- */
+/* --- signals: called in the loop, not in the handler ------------------------------------------ */
 typedef void lk_signal_fn(void *ctx, int signo);
 struct lk_signal;
 
@@ -60,7 +60,7 @@ LK_RESULT lk_signal_new(struct lk_loop *l, int signo, lk_signal_fn *fn, void *ct
 	struct lk_signal **ret, struct lk_err *e);
 void lk_signal_free(struct lk_signal *s);
 
-/* --- deferred calls: called once at the end of the turn ------------------------------------- */
+/* --- deferred calls: called once at the end of the turn --------------------------------------- */
 typedef void lk_deferred_fn(void *ctx);
 
 /* Born with its owner, typically as a member; asks for nothing until lk_defer(). */

@@ -14,8 +14,9 @@
 #include <ldns/ldns.h>
 #include <stdio.h>
 
-#define CLASS_TOP_BIT 0x8000 /* QU in a question, cache-flush in a record: RFC 6762 18.12, 18.13 \
-			      */
+#define CLASS_TOP_BIT                                                              \
+	0x8000 /* QU in a question, cache-flush in a record: RFC 6762 18.12, 18.13 \
+		*/
 #define HEADER_LEN 12
 
 /* Seconds. RFC 6762 section 10: records with a host name in them, and others. */
@@ -74,7 +75,7 @@ class_of(const ldns_rr *rr)
 	return (unsigned)ldns_rr_get_class(rr) & ~(unsigned)CLASS_TOP_BIT;
 }
 
-/* --- our own records --------------------------------------------------------------------- */
+/* --- our own records -------------------------------------------------------------------------- */
 
 #define OWN_MAX (3 * LK_MDNS_SERVICE_COUNT + 1) /* PTR, SRV, TXT of each service; AAAA */
 
@@ -216,7 +217,7 @@ make_own(const struct lk_mdns_self *self, struct own *o, struct lk_err *e)
 	return push_rdf(rr, LDNS_RDF_TYPE_AAAA, LK_SLICE_ARRAY(self->address.s6_addr), e);
 }
 
-/* --- packets ----------------------------------------------------------------------------- */
+/* --- packets ---------------------------------------------------------------------------------- */
 
 static struct lk_result
 push_rr(ldns_pkt *pkt, ldns_pkt_section section, ldns_rr **rr, struct lk_err *e)
@@ -328,7 +329,7 @@ is_standard(const ldns_pkt *pkt)
 	       ldns_pkt_get_rcode(pkt) == LDNS_RCODE_NOERROR;
 }
 
-/* --- answering --------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 static bool
 asks_for(const ldns_rr *question, const ldns_rr *own)
@@ -448,7 +449,7 @@ lk_mdns_respond(const struct lk_mdns_self *self, struct lk_slice packet, uint16_
 	return LK_OK;
 }
 
-/* --- finding ----------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 /* All records of a response that could say something about a service. */
 struct records {

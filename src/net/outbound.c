@@ -60,7 +60,7 @@ struct lk_outbound_call {
 	void *ctx;
 };
 
-/* --- calls ------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static struct lk_outbound_call *
 call_free(struct lk_outbound_call *c)
@@ -175,7 +175,7 @@ finish_calls(struct lk_outbound *o)
 	}
 }
 
-/* --- libcurl and the loop ---------------------------------------------------------------- */
+/* --- libcurl and the loop --------------------------------------------------------------------- */
 
 static void
 on_ready(void *ctx, unsigned ready)
@@ -265,7 +265,7 @@ want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 	return 0;
 }
 
-/* --- callbacks of one call --------------------------------------------------------------- */
+/* --- callbacks of one call -------------------------------------------------------------------- */
 
 /* The one place where a connection can begin: each address that a name resolves to, and each hop
  * of a redirect, comes by here. */
@@ -376,7 +376,7 @@ take_body(char *p, size_t size, size_t n, void *ctx)
 	return 0;
 }
 
-/* --- starting a call --------------------------------------------------------------------- */
+/* --- starting a call -------------------------------------------------------------------------- */
 
 /* libcurl's options are variadic and checked by its macro only where the option is a constant. */
 #define SET(c, option, value, e)                                                              \
@@ -502,7 +502,7 @@ lk_outbound_cancel(struct lk_outbound_call *c)
 	call_free(c);
 }
 
-/* --- the client -------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 static struct lk_result
 copy_anchors(struct lk_outbound *o, const struct lk_certs *anchors, struct lk_err *e)

@@ -76,7 +76,7 @@ struct lk_server {
 	struct lk_request *buckets[BUCKETS]; /* connections by source */
 };
 
-/* --- connections ------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static struct lk_request **
 bucket_of(struct lk_server *s, const uint8_t key[static LK_ADDRESS_KEY_LEN])
@@ -160,7 +160,7 @@ release(struct lk_request *c)
 		destroy(c);
 }
 
-/* --- requests and responses -------------------------------------------------------------- */
+/* --- requests and responses ------------------------------------------------------------------- */
 
 static void
 next_request(struct lk_request *c, int64_t within_ms)
@@ -262,7 +262,7 @@ refuse(struct lk_request *c, const struct lk_err *e, const struct lk_http1_field
 	send_err(c, e, field);
 }
 
-/* --- routes ------------------------------------------------------------------------------ */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 static bool
 method_fits(const struct lk_route *r, const char *method)
@@ -392,7 +392,7 @@ hand_over(struct lk_request *c)
 	c->route->handler(c, s->set.ctx);
 }
 
-/* --- reading ----------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void
 handshake_on(struct lk_request *c)
@@ -512,7 +512,7 @@ on_ready(void *ctx, unsigned ready)
 	release(c);
 }
 
-/* --- listening --------------------------------------------------------------------------- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static void
 describe_peer(struct lk_server *s, int fd, const struct sockaddr *remote, struct lk_peer *p)
@@ -673,7 +673,7 @@ on_timer(void *ctx)
 		arm_timer(s);
 }
 
-/* --- the server -------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static void
 use_default(int64_t *member, int64_t value)

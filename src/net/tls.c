@@ -80,7 +80,7 @@ lk_tls_server_new(const struct lk_tls_settings *s, SSL_CTX **ret, struct lk_err 
 	return LK_OK;
 }
 
-/* --- facts ------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static struct lk_result
 add_cert(struct lk_tls_facts *f, X509 *x, struct lk_err *e)

@@ -23,7 +23,7 @@
 #include "role/certs_file.h"
 #include "role/tls_key.h"
 
-#define BODY_MAX	   8192
+#define BODY_MAX           8192
 #define CLIENTS_REMEMBERED 8 /* RADIUS servers */
 
 struct state {
@@ -116,7 +116,8 @@ read_question(const struct lk_noc_config *c, struct lk_slice body, struct lk_gra
 		"nas_identifier \"%s\" names no port of this network", q.nas);
 	LK_TRY(lk_slice_to_str(lk_slice_str(q.nas + prefix), "port", g->port, sizeof g->port, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(q.nas_address), "address", g->nas, sizeof g->nas, e));
-	return lk_slice_to_str(lk_slice_str(q.identity), "identity", g->identity, sizeof g->identity, e);
+	return lk_slice_to_str(
+		lk_slice_str(q.identity), "identity", g->identity, sizeof g->identity, e);
 }
 
 /* The RADIUS server takes 401 for a no, and anything that is not the clear yes as well. */
@@ -146,10 +147,11 @@ granted(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err
 	/*= SEC-04: the session's name is the local id of the authenticated certificate's device =*/
 	if (!lk_body_unpack(LK_BODY_grant_reply, m->body, &g, &e).ok ||
 		!lk_buf_printf(&text, &e,
-			 "{\"control:Latchkey-Verdict\":{\"do_xlat\":false,\"value\":[\"admit\"]},"
-			 "\"reply:User-Name\":{\"do_xlat\":false,\"value\":[\"%s\"]},"
-			 "\"reply:Session-Timeout\":{\"do_xlat\":false,\"value\":[\"%lld\"]}}",
-			 g.device_id, (long long)g.session_seconds).ok) {
+			"{\"control:Latchkey-Verdict\":{\"do_xlat\":false,\"value\":[\"admit\"]},"
+			"\"reply:User-Name\":{\"do_xlat\":false,\"value\":[\"%s\"]},"
+			"\"reply:Session-Timeout\":{\"do_xlat\":false,\"value\":[\"%lld\"]}}",
+			g.device_id, (long long)g.session_seconds)
+			 .ok) {
 		refuse(r, &e);
 		return;
 	}
@@ -163,10 +165,11 @@ check_client(const struct state *s, const struct lk_request_view *v, struct lk_e
 {
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
 
-	LK_REQUIRE(v->tls && v->tls->n_chain > 0, e, LK_R_NO_CLIENT_CERT, "no client certificate was shown");
+	LK_REQUIRE(v->tls && v->tls->n_chain > 0, e, LK_R_NO_CLIENT_CERT,
+		"no client certificate was shown");
 	LK_TRY(lk_cert_parse(v->tls->chain[0], &c, e));
-	LK_TRY(lk_chain_verify(s->anchors, c, NULL, LK_TIMES_CHECK, lk_now(lk_loop_clock(s->process->loop)),
-		e));
+	LK_TRY(lk_chain_verify(
+		s->anchors, c, NULL, LK_TIMES_CHECK, lk_now(lk_loop_clock(s->process->loop)), e));
 	return lk_cert_check_profile(c, LK_PROFILE_AAA_CLIENT, e);
 }
 
@@ -180,7 +183,9 @@ on_authorize(struct lk_request *r, void *ctx)
 
 	if (!check_client(s, v, &e).ok ||
 		!read_question(lk_noc_config_of(s->process), v->body, &g, &e).ok ||
-		!lk_process_ask(s->process, LK_ROLE_KEEPER, 0, LK_BODY_grant_request, &g, granted, r, 0, &e).ok)
+		!lk_process_ask(
+			s->process, LK_ROLE_KEEPER, 0, LK_BODY_grant_request, &g, granted, r, 0, &e)
+			 .ok)
 		refuse(r, &e);
 }
 
@@ -233,9 +238,12 @@ aaa_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
 	LK_CLEANUP(lk_tls_keyp) EVP_PKEY *key = NULL;
-	struct lk_tls_settings tls = { .chain = &s->chain, .client_cert = LK_TLS_CLIENT_CERT_REQUIRED };
+	struct lk_tls_settings tls = { .chain = &s->chain,
+		.client_cert = LK_TLS_CLIENT_CERT_REQUIRED };
 	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "radius", 0),
-		.routes = http_routes, .n_routes = LK_ARRAY_LEN(http_routes), .ctx = s };
+		.routes = http_routes,
+		.n_routes = LK_ARRAY_LEN(http_routes),
+		.ctx = s };
 
 	if (set.listen_fd < 0)
 		return LK_OK; /* no RADIUS server is served */

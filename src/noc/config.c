@@ -6,20 +6,21 @@
 
 #include "base/file.h"
 
-#define TEXT(field, section, key, fallback, help)                                                  \
+#define TEXT(field, section, key, fallback, help) \
 	LK_CONFIG_TEXT(struct lk_noc_config, field, section, key, fallback, help)
-#define DURATION(field, section, key, fallback, least, most, help)                                 \
+#define DURATION(field, section, key, fallback, least, most, help) \
 	LK_CONFIG_DURATION(struct lk_noc_config, field, section, key, fallback, least, most, help)
-#define U32(field, section, key, fallback, least, most, help)                                      \
+#define U32(field, section, key, fallback, least, most, help) \
 	LK_CONFIG_U32(struct lk_noc_config, field, section, key, fallback, least, most, help)
-#define BOOL(field, section, key, fallback, help)                                                  \
+#define BOOL(field, section, key, fallback, help) \
 	LK_CONFIG_BOOL(struct lk_noc_config, field, section, key, fallback, help)
 
 #define DAY 86400
 
 static const struct lk_config_key keys[] = {
 	LK_CONFIG_COMMON("/var/lib/latchkey/noc"),
-	TEXT(network, "network", "name", "", "The network's identifier: it goes to each device (SEC-13)."),
+	TEXT(network, "network", "name", "",
+		"The network's identifier: it goes to each device (SEC-13)."),
 	TEXT(pki_dir, "network", "pki_dir", "/etc/latchkey/pki",
 		"The folder with the domain's certificates."),
 	TEXT(lifecycle_url, "network", "lifecycle_url", "",
@@ -29,18 +30,22 @@ static const struct lk_config_key keys[] = {
 	TEXT(radius_server, "network", "radius_server", "",
 		"The exact name in the RADIUS server's certificate."),
 	TEXT(applications, "network", "applications", "",
-		"Application services that devices are told of: kind=url|anchor.pem, separated by commas."),
+		"Application services that devices are told of: kind=url|anchor.pem, separated by "
+		"commas."),
 
-	TEXT(listen, "front", "listen", "0.0.0.0:8443, [::]:8443", "Addresses for devices, separated by commas."),
+	TEXT(listen, "front", "listen", "0.0.0.0:8443, [::]:8443",
+		"Addresses for devices, separated by commas."),
 	U32(fronts, "front", "processes", "2", 1, 64, "Number of front processes."),
 	BOOL(allow_tls12, "front", "allow_tls12", "no", "Offer TLS 1.2 to devices."),
 	TEXT(announce, "front", "announce", "",
 		"Interfaces on which the registrar is announced by mDNS, separated by commas."),
 
 	TEXT(publish_listen, "publish", "listen", "",
-		"Addresses for plain HTTP, separated by commas: revocation lists are served there."),
+		"Addresses for plain HTTP, separated by commas: revocation lists are served "
+		"there."),
 	TEXT(publish_url, "publish", "url", "",
-		"That place as others reach it, http://NAME:PORT: certificates name their list below it."),
+		"That place as others reach it, http://NAME:PORT: certificates name their list "
+		"below it."),
 	DURATION(crl_refresh, "publish", "crl_refresh", "30s", 2, 3600,
 		"How soon a revocation is on the list that is served."),
 	DURATION(crl_life, "publish", "crl_life", "1d", 600, 30 * DAY,
@@ -52,14 +57,18 @@ static const struct lk_config_key keys[] = {
 		"How long a device may wait for an operator (RFC 8995 5.6)."),
 	DURATION(retry_after, "onboarding", "retry_after", "5s", 1, 60,
 		"How long a device is told to wait before it asks again."),
-	DURATION(ldevid_life, "onboarding", "ldevid_life", "30d", 3600, 398 * DAY, "Life of an LDevID."),
+	DURATION(ldevid_life, "onboarding", "ldevid_life", "30d", 3600, 398 * DAY,
+		"Life of an LDevID."),
 	BOOL(audit_required, "onboarding", "audit_required", "yes",
 		"Refuse a device whose MASA does not hand out its audit log."),
 
 	TEXT(est_labels, "est", "labels", "",
-		"Where plain EST is open: labels separated by commas, each with its ways in. code: an "
-		"operator's one-time code (latchkey est code new); idevid: the certificate of a trusted "
-		"manufacturer; and tls12 where its clients know no better. As in: plant code, printers "
+		"Where plain EST is open: labels separated by commas, each with its ways in. code: "
+		"an "
+		"operator's one-time code (latchkey est code new); idevid: the certificate of a "
+		"trusted "
+		"manufacturer; and tls12 where its clients know no better. As in: plant code, "
+		"printers "
 		"code tls12. Whatever is not named here is shut."),
 	DURATION(est_life, "est", "certificate_life", "90d", 3600, 398 * DAY,
 		"Life of a certificate of plain EST."),
@@ -69,14 +78,17 @@ static const struct lk_config_key keys[] = {
 	TEXT(aaa_listen, "access", "listen", "127.0.0.1:8445", "Where the RADIUS server asks."),
 	DURATION(grant, "access", "grant", "30s", 1, 300,
 		"How long a yes to the RADIUS server waits for the port."),
-	DURATION(session, "access", "session", "1h", 60, DAY, "When a joined device authenticates again."),
+	DURATION(session, "access", "session", "1h", 60, DAY,
+		"When a joined device authenticates again."),
 
 	TEXT(egress_allow, "masa", "egress_allow", "",
-		"Networks that are not public and may be connected to, as CIDRs separated by commas."),
+		"Networks that are not public and may be connected to, as CIDRs separated by "
+		"commas."),
 
 	TEXT(api_listen, "api", "listen", "unix:api.sock", "Where operators are served."),
 
-	TEXT(registrar_key, "keys", "registrar", "", "Key of the registrar, for TLS and voucher requests."),
+	TEXT(registrar_key, "keys", "registrar", "",
+		"Key of the registrar, for TLS and voucher requests."),
 	TEXT(device_ca_key, "keys", "device_ca", "", "Key of the CA that issues LDevIDs."),
 	TEXT(service_ca_key, "keys", "service_ca", "", "Key of the CA of plain EST."),
 	TEXT(server_ca_key, "keys", "server_ca", "", "Key of the CA of this network's servers."),
@@ -85,7 +97,8 @@ static const struct lk_config_key keys[] = {
 
 	BOOL(enforce, "enforcement", "enable", "no", "Enforce access on this machine's bridge."),
 	TEXT(bridge, "enforcement", "bridge", "br-dev", "The bridge of the devices."),
-	TEXT(ports, "enforcement", "ports", "", "Its device ports, separated by commas; a * at the end stands for any characters."),
+	TEXT(ports, "enforcement", "ports", "",
+		"Its device ports, separated by commas; a * at the end stands for any characters."),
 	TEXT(router_address, "enforcement", "router_address", "fe80::1",
 		"Link-local address of the join point on the bridge."),
 	U32(join_port, "enforcement", "join_port", "8443", 1, 65535, "TCP port of the join point."),
@@ -110,8 +123,8 @@ check(const void *values, struct lk_err *e)
 	return lk_noc_est_labels(values, &labels, e);
 }
 
-const struct lk_config_spec lk_noc_config_spec = { "latchkeyd", "/etc/latchkey/latchkeyd.conf", keys,
-	LK_ARRAY_LEN(keys), sizeof(struct lk_noc_config), check };
+const struct lk_config_spec lk_noc_config_spec = { "latchkeyd", "/etc/latchkey/latchkeyd.conf",
+	keys, LK_ARRAY_LEN(keys), sizeof(struct lk_noc_config), check };
 
 struct lk_result
 lk_noc_pki_path(const struct lk_noc_config *c, const char *name, char dst[static PATH_MAX],

@@ -12,8 +12,8 @@ struct lk_noc_config {
 	struct lk_config_common common;
 
 	/* [network] */
-	char network[65];		     /* its identifier */
-	char pki_dir[LK_CONFIG_TEXT_MAX];    /* certificates, as latchkey init wrote them */
+	char network[65];                 /* its identifier */
+	char pki_dir[LK_CONFIG_TEXT_MAX]; /* certificates, as latchkey init wrote them */
 	char lifecycle_url[LK_CONFIG_TEXT_MAX];
 	char radius_anchor[LK_CONFIG_TEXT_MAX]; /* file; "" where there is no RADIUS server */
 	char radius_server[LK_CONFIG_TEXT_MAX];
@@ -56,11 +56,13 @@ struct lk_noc_config {
 	/* [enforcement] */
 	bool enforce;
 	char bridge[64];
-	char ports[LK_CONFIG_VALUE_MAX]; /* bridge ports, comma-separated; a trailing * stands for any */
-	char router_address[64];	/* link-local address of the join point */
+	char ports[LK_CONFIG_VALUE_MAX]; /* bridge ports, comma-separated; a trailing * stands for
+					    any */
+	char router_address[64];         /* link-local address of the join point */
 	uint32_t join_port;
-	char device_network[64];	/* CIDR of the devices' addresses */
-	char reach[LK_CONFIG_TEXT_MAX]; /* flows of the profile of joined devices, comma-separated */
+	char device_network[64];        /* CIDR of the devices' addresses */
+	char reach[LK_CONFIG_TEXT_MAX]; /* flows of the profile of joined devices, comma-separated
+					 */
 	char hostapd_dir[LK_CONFIG_TEXT_MAX];
 	char lease_file[LK_CONFIG_TEXT_MAX];
 	char nas_prefix[64]; /* NAS-Identifier of a port = prefix + port */
@@ -69,8 +71,8 @@ struct lk_noc_config {
 extern const struct lk_config_spec lk_noc_config_spec;
 
 /* "/pki_dir/name" */
-LK_RESULT lk_noc_pki_path(const struct lk_noc_config *c, const char *name, char dst[static PATH_MAX],
-	struct lk_err *e);
-LK_RESULT lk_noc_est_labels(const struct lk_noc_config *c, struct lk_est_labels *ret,
-	struct lk_err *e);
+LK_RESULT lk_noc_pki_path(const struct lk_noc_config *c, const char *name,
+	char dst[static PATH_MAX], struct lk_err *e);
+LK_RESULT lk_noc_est_labels(
+	const struct lk_noc_config *c, struct lk_est_labels *ret, struct lk_err *e);
 LK_RESULT lk_noc_egress(const struct lk_noc_config *c, struct lk_egress *ret, struct lk_err *e);

@@ -72,8 +72,9 @@ new_pool(struct state *s, const struct lk_fetch_body *f, struct pool **ret, stru
 {
 	LK_CLEANUP(pool_freep) struct pool *p = calloc(1, sizeof *p);
 	LK_CLEANUP(lk_certs_done) struct lk_certs anchors = { .n = 0 };
-	struct lk_outbound_settings set = { .chain = &s->registrar, .key = s->key,
-		.egress = &s->egress };
+	struct lk_outbound_settings set = {
+		.chain = &s->registrar, .key = s->key, .egress = &s->egress
+	};
 
 	LK_REQUIRE(p, e, LK_R_NOMEM, "no memory for a connection pool");
 	memcpy(p->manufacturer, f->manufacturer, sizeof p->manufacturer);
@@ -152,7 +153,8 @@ came_back(void *ctx, const struct lk_outbound_result *r, const struct lk_err *er
 	b.retry_after = r->retry_after_s;
 	snprintf(b.address, sizeof b.address, "%s", r->address);
 	if (r->tls)
-		snprintf(b.tls, sizeof b.tls, "%s %s %s", r->tls->version, r->tls->suite, r->tls->group);
+		snprintf(b.tls, sizeof b.tls, "%s %s %s", r->tls->version, r->tls->suite,
+			r->tls->group);
 	b.body = r->body;
 	lk_ignore(lk_process_reply(errand->process, &errand->asker, LK_BODY_fetched, &b, &e));
 }
@@ -163,9 +165,13 @@ start(struct state *s, const struct lk_peer_ref *from, const struct lk_fetch_bod
 {
 	struct lk_http1_field fields[] = { { "Content-Type", f->content_type },
 		{ "Accept", f->accept } };
-	struct lk_outbound_request rq = { .url = f->url, .method = f->method, .fields = fields,
-		.n_fields = f->accept[0] ? 2 : 1, .body = f->body,
-		.response_max = (size_t)f->response_max, .redirects_max = (unsigned)f->redirects_max };
+	struct lk_outbound_request rq = { .url = f->url,
+		.method = f->method,
+		.fields = fields,
+		.n_fields = f->accept[0] ? 2 : 1,
+		.body = f->body,
+		.response_max = (size_t)f->response_max,
+		.redirects_max = (unsigned)f->redirects_max };
 	LK_CLEANUP(lk_freep) struct errand *errand = malloc(sizeof *errand);
 	struct pool *pool;
 

@@ -19,16 +19,16 @@
 #include "noc/follower.h"
 #include "noc/noc.h"
 
-#define BODY_MAX  (56 * 1024)
+#define BODY_MAX (56 * 1024)
 /* A manifest and what comes with it; what the desk adds has room behind it. */
 #define IMPORT_MAX (LK_OPERATOR_ARGUMENTS_MAX - 4096)
-#define REPLY_MAX (4 * 1024 * 1024)
-#define COMMIT_MS 500 /* the model's only timer: what was applied becomes durable */
-#define PAGE      100
-#define PAGE_MAX  1000
-#define DEVICES	  "/api/v1/devices"
-#define MAKERS	  "/api/v1/manufacturers"
-#define CODES	  "/api/v1/est/codes"
+#define REPLY_MAX  (4 * 1024 * 1024)
+#define COMMIT_MS  500 /* the model's only timer: what was applied becomes durable */
+#define PAGE       100
+#define PAGE_MAX   1000
+#define DEVICES    "/api/v1/devices"
+#define MAKERS     "/api/v1/manufacturers"
+#define CODES      "/api/v1/est/codes"
 
 struct state {
 	struct lk_process *process;
@@ -63,10 +63,11 @@ refuse(struct lk_request *r, const struct lk_err *why)
 {
 	const struct lk_reason_info *info = lk_reason_info(why->reason);
 	json_auto_t *obj = json_pack("{s:i,s:{s:s,s:s+++,s:s,s:s}}", "schema", 1, "error", "reason",
-		info->symbol, "clause", info->clause.document, " ", info->clause.section, "", "message",
-		why->msg, "cure", info->cure);
+		info->symbol, "clause", info->clause.document, " ", info->clause.section, "",
+		"message", why->msg, "cure", info->cure);
 
-	lk_log_err(why, "peer", lk_request_view(r)->peer->remote, "path", lk_request_view(r)->path, NULL);
+	lk_log_err(why, "peer", lk_request_view(r)->peer->remote, "path", lk_request_view(r)->path,
+		NULL);
 	if (obj)
 		answer(r, (unsigned)lk_reason_http_status(why->reason), obj);
 	else
@@ -99,9 +100,11 @@ split_path(const char *path, const char *prefix, char id[static LK_SERIAL_MAX],
 {
 	const char *at = path + strlen(prefix) + 1, *slash = strchrnul(at, '/');
 
-	LK_TRY(lk_slice_to_str(lk_slice(at, (size_t)(slash - at)), "the name", id, LK_SERIAL_MAX, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice(at, (size_t)(slash - at)), "the name", id, LK_SERIAL_MAX, e));
 	LK_TRY(check_name(id, e));
-	return lk_slice_to_str(lk_slice_str(*slash ? slash + 1 : slash), "the verb", verb, LK_WORD_MAX, e);
+	return lk_slice_to_str(
+		lk_slice_str(*slash ? slash + 1 : slash), "the verb", verb, LK_WORD_MAX, e);
 }
 
 static struct lk_result
@@ -112,13 +115,15 @@ take_parameter(const char *name, const char *value, struct lk_model_query *q, st
 	if (strcmp(name, "cursor") == 0)
 		return lk_slice_to_str(lk_slice_str(value), name, q->cursor, sizeof q->cursor, e);
 	if (strcmp(name, "admission") == 0)
-		return lk_slice_to_str(lk_slice_str(value), name, q->admission, sizeof q->admission, e);
+		return lk_slice_to_str(
+			lk_slice_str(value), name, q->admission, sizeof q->admission, e);
 	if (strcmp(name, "limit") == 0) {
 		LK_TRY(lk_parse_u64(lk_slice_str(value), name, 1, PAGE_MAX, &n, e));
 		q->limit = (int64_t)n;
 		return LK_OK;
 	}
-	LK_REQUIRE(strcmp(name, "state") == 0, e, LK_R_API_QUERY, "there is no parameter '%s'", name);
+	LK_REQUIRE(
+		strcmp(name, "state") == 0, e, LK_R_API_QUERY, "there is no parameter '%s'", name);
 	q->state = lk_state_by_name(value);
 	LK_REQUIRE(q->state != LK_STATE_ANY, e, LK_R_API_QUERY, "there is no state '%s'", value);
 	return LK_OK;
@@ -147,8 +152,9 @@ read_query(const char *query, struct lk_model_query *ret, struct lk_err *e)
 static json_t *
 roles_json(const struct lk_noc_config *c)
 {
-	return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "signer", 1, "keeper", 1, "courier", 1, "desk", 1,
-		"front", (int)c->fronts, "aaa", c->aaa_key[0] != 0, "enforcer", (int)c->enforce);
+	return json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "signer", 1, "keeper", 1, "courier", 1,
+		"desk", 1, "front", (int)c->fronts, "aaa", c->aaa_key[0] != 0, "enforcer",
+		(int)c->enforce);
 }
 
 /* Where plain EST is open, and what was loosened for it. */
@@ -208,13 +214,15 @@ read_device(const struct state *s, const struct lk_request_view *v, json_t **ret
 }
 
 static struct lk_result
-read_resource(const struct state *s, const struct lk_request_view *v, json_t **ret, struct lk_err *e)
+read_resource(
+	const struct state *s, const struct lk_request_view *v, json_t **ret, struct lk_err *e)
 {
 	const char *what = v->path + strlen("/api/v1/");
 	struct lk_model_query q;
 
 	LK_TRY(check_peer(v->peer, e));
-	LK_REQUIRE(lk_model_is_live(s->model), e, LK_R_API_NOT_READY, "the copy is not complete yet");
+	LK_REQUIRE(
+		lk_model_is_live(s->model), e, LK_R_API_NOT_READY, "the copy is not complete yet");
 	if (strcmp(what, "devices") == 0) {
 		LK_TRY(read_query(v->query, &q, e));
 		return lk_model_devices(s->model, &q, ret, e);
@@ -300,12 +308,13 @@ read_change(const struct lk_request_view *v, char action[static 64], json_t *arg
 		if (v->path[n])
 			LK_TRY(split_path(v->path, changes[i].collection, id, verb, e));
 		if (v->path[n] ? !changes[i].verb || strcmp(verb, changes[i].verb) != 0 ||
-					remove != !verb[0]
+					 remove != !verb[0]
 			       : changes[i].verb != NULL)
 			continue;
 		snprintf(action, 64, "%s", changes[i].action);
-		return changes[i].subject ? lk_json_set(args, changes[i].subject, json_string(id), e)
-					  : LK_OK;
+		return changes[i].subject
+			       ? lk_json_set(args, changes[i].subject, json_string(id), e)
+			       : LK_OK;
 	}
 	return lk_fail(e, LK_R_API_PATH, "nothing can be done at %s", v->path);
 }
@@ -324,7 +333,8 @@ ask_keeper(const struct state *s, struct lk_request *r, struct lk_err *e)
 	snprintf(o.actor, sizeof o.actor, "uid:%u", (unsigned)v->peer->uid);
 	LK_TRY(lk_json_print(args, &text, e));
 	o.arguments = lk_buf_slice(&text);
-	return lk_process_ask(s->process, LK_ROLE_KEEPER, 0, LK_BODY_operator_request, &o, on_done, r, 0, e);
+	return lk_process_ask(
+		s->process, LK_ROLE_KEEPER, 0, LK_BODY_operator_request, &o, on_done, r, 0, e);
 }
 
 static void
@@ -460,7 +470,9 @@ desk_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
 	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "operators", 0),
-		.routes = http_routes, .n_routes = LK_ARRAY_LEN(http_routes), .ctx = s };
+		.routes = http_routes,
+		.n_routes = LK_ARRAY_LEN(http_routes),
+		.ctx = s };
 
 	LK_TRY(lk_follower_new(p, &s->domain.registrar, renewed, s, &s->follower, e));
 	LK_TRY(lk_timer_new(p->loop, on_commit, s, &s->commit, e));

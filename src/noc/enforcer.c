@@ -28,11 +28,12 @@
 #include "noc/noc.h"
 
 enum {
-	JOINED_CLASS = 1,   /* the profile of every joined device, until profiles come from MUD files */
-	LOOK_MS = 1000,     /* between two looks at the kernel: sightings, our tables, ended leases */
-	TOLD_MAX = 64,      /* sightings a look */
-	OPEN_MAX = 65536,   /* devices */
-	DESCRIPTORS = 4096  /* hostapd's sockets, one a port */
+	JOINED_CLASS =
+		1,      /* the profile of every joined device, until profiles come from MUD files */
+	LOOK_MS = 1000, /* between two looks at the kernel: sightings, our tables, ended leases */
+	TOLD_MAX = 64,  /* sightings a look */
+	OPEN_MAX = 65536,  /* devices */
+	DESCRIPTORS = 4096 /* hostapd's sockets, one a port */
 };
 
 struct port {
@@ -43,8 +44,9 @@ struct port {
 /* A device that is in. */
 struct guest {
 	struct lk_admission admission; /* what the kernel should have */
-	int64_t until;		       /* end of its lease */
-	char device_id[sizeof((struct lk_port_open_body *)0)->device_id]; /* whose alarms are told */
+	int64_t until;                 /* end of its lease */
+	char device_id[sizeof((struct lk_port_open_body *)0)->device_id]; /* whose alarms are told
+									   */
 };
 
 struct state {
@@ -58,7 +60,8 @@ struct state {
 	struct lk_lease_watch *leases_watch;
 	struct lk_deferred read_leases; /* at most once a turn */
 	struct lk_timer *look;
-	struct port *ports[LK_RULESET_PORTS_MAX]; /* that the kernel has and the configuration names */
+	struct port
+		*ports[LK_RULESET_PORTS_MAX]; /* that the kernel has and the configuration names */
 	size_t n_ports;
 	struct guest *open;
 	size_t n_open;
@@ -69,7 +72,7 @@ struct state {
 	size_t n_told[LK_SIGHTING_SETS];
 };
 
-/* --- what the keeper is told ------------------------------------------------------------------- */
+/* --- what the keeper is told ------------------------------------------------------------------ */
 
 static void
 tell(struct state *s, enum lk_port_event kind, const char *port, const uint8_t mac[static 6],
@@ -87,7 +90,7 @@ tell(struct state *s, enum lk_port_event kind, const char *port, const uint8_t m
 		lk_log_err(&e, "port", port, "mac", b.mac, NULL);
 }
 
-/* --- the tables ------------------------------------------------------------------------------------ */
+/* --- the tables ------------------------------------------------------------------------------- */
 
 static struct lk_result
 apply_rules(struct state *s, struct lk_err *e)
@@ -142,7 +145,7 @@ ensure_tables(struct state *s, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- opening and cutting ----------------------------------------------------------------------------- */
+/* --- opening and cutting ---------------------------------------------------------------------- */
 
 static struct port *
 find_port(const struct state *s, const char *name)
@@ -221,7 +224,8 @@ open_port(struct state *s, const struct lk_port_open_body *b, bool *ret_changed,
 	const struct guest *other;
 
 	LK_TRY(lk_mac_parse(lk_slice_str(b->mac), g.admission.mac, e));
-	LK_REQUIRE(find_port(s, b->port), e, LK_R_ENFORCER_PORT, "there is no device port %s", b->port);
+	LK_REQUIRE(find_port(s, b->port), e, LK_R_ENFORCER_PORT, "there is no device port %s",
+		b->port);
 	LK_REQUIRE(b->class_mark == s->profile.class, e, LK_R_RULESET, "there is no profile %lld",
 		(long long)b->class_mark);
 	LK_TRY(ensure_tables(s, e));
@@ -299,7 +303,7 @@ on_port_close(struct lk_process *p, const struct lk_peer_ref *from, const struct
 	return answer(p, from, r, changed, &why, e);
 }
 
-/* --- hostapd's word ------------------------------------------------------------------------------------ */
+/* --- hostapd's word --------------------------------------------------------------------------- */
 
 static void
 on_hostapd(void *ctx, const char *port, const struct lk_hostapd_message *m)
@@ -316,7 +320,7 @@ on_hostapd(void *ctx, const char *port, const struct lk_hostapd_message *m)
 	}
 }
 
-/* --- ports that come, go, or lose their cable ------------------------------------------------------------ */
+/* --- ports that come, go, or lose their cable ------------------------------------------------- */
 
 /* Is the port one of the configuration's? "port*" names all that begin so. */
 static bool
@@ -329,7 +333,8 @@ is_device_port(const struct state *s, const char *name)
 	memcpy(list, c->ports, sizeof list);
 	while ((item = strsep(&at, ", "))) {
 		n = strlen(item);
-		if (n && (strcmp(item, name) == 0 || (item[n - 1] == '*' && strncmp(item, name, n - 1) == 0)))
+		if (n && (strcmp(item, name) == 0 ||
+				 (item[n - 1] == '*' && strncmp(item, name, n - 1) == 0)))
 			return true;
 	}
 	return false;
@@ -360,8 +365,8 @@ add_port(struct state *s, const char *name, struct lk_err *e)
 
 	LK_REQUIRE(p, e, LK_R_NOMEM, "no memory for a port");
 	memcpy(p->name, name, sizeof p->name);
-	LK_TRY(lk_hostapd_new(s->process->loop, lk_noc_config_of(s->process)->hostapd_dir, p->name, on_hostapd,
-		s, &p->hostapd, e));
+	LK_TRY(lk_hostapd_new(s->process->loop, lk_noc_config_of(s->process)->hostapd_dir, p->name,
+		on_hostapd, s, &p->hostapd, e));
 	s->ports[s->n_ports++] = LK_TAKE(p);
 	return LK_OK;
 }
@@ -424,7 +429,7 @@ on_links(void *ctx, unsigned ready)
 		lk_log_err(&e, NULL);
 }
 
-/* --- leases ------------------------------------------------------------------------------------------------- */
+/* --- leases ----------------------------------------------------------------------------------- */
 
 static void
 rebind(struct state *s, struct lk_admission *a, const struct lk_admission *to)
@@ -521,7 +526,7 @@ end_leases(struct state *s)
 			unbind(s, &s->open[i]);
 }
 
-/* --- what the ports saw --------------------------------------------------------------------------------------- */
+/* --- what the ports saw ----------------------------------------------------------------------- */
 
 /* What a device that did nothing wrong left behind, a moment before it was let in or bound, is not
  * told. False when there is nothing to tell. */
@@ -554,8 +559,8 @@ tell_sighting(struct state *s, enum lk_sighting_set which, const struct lk_sight
 	return false;
 }
 
-/* New is what the look before did not have: both are sorted. An element lives for five minutes after
- * the last packet, so whoever goes on is told once. */
+/* New is what the look before did not have: both are sorted. An element lives for five minutes
+ * after the last packet, so whoever goes on is told once. */
 static struct lk_result
 look_at(struct state *s, enum lk_sighting_set which, struct lk_err *e)
 {
@@ -571,7 +576,8 @@ look_at(struct state *s, enum lk_sighting_set which, struct lk_err *e)
 			told += tell_sighting(s, which, &v[i]);
 	}
 	if (told == TOLD_MAX)
-		lk_log(LK_LOG_WARNING, "sightings-dropped", "msg", "too many at once to tell each", NULL);
+		lk_log(LK_LOG_WARNING, "sightings-dropped", "msg", "too many at once to tell each",
+			NULL);
 	free(s->told[which]);
 	s->told[which] = v;
 	s->n_told[which] = n;
@@ -601,7 +607,7 @@ on_look(void *ctx)
 	lk_timer_at(s->look, lk_loop_now_ms(s->process->loop) + LOOK_MS);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct lk_result
 configure(struct state *s, const struct lk_noc_config *c, struct lk_err *e)
@@ -617,7 +623,8 @@ configure(struct state *s, const struct lk_noc_config *c, struct lk_err *e)
 		if (item[0]) {
 			LK_REQUIRE(s->profile.n_flows < LK_ARRAY_LEN(s->flows), e, LK_R_RULESET,
 				"reach has more than %zu flows", LK_ARRAY_LEN(s->flows));
-			LK_TRY(lk_flow_parse(lk_slice_str(item), &s->flows[s->profile.n_flows++], e));
+			LK_TRY(lk_flow_parse(
+				lk_slice_str(item), &s->flows[s->profile.n_flows++], e));
 		}
 	s->rules.bridge = c->bridge;
 	s->rules.join_port = (uint16_t)c->join_port;
@@ -650,8 +657,7 @@ enforcer_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *
 	static struct lk_cage_path paths[] = {
 		{ "/usr/sbin/nft", LK_CAGE_READ | LK_CAGE_EXEC },
 		{ "/usr/lib", LK_CAGE_READ | LK_CAGE_EXEC },
-		{ "/lib64", LK_CAGE_READ | LK_CAGE_EXEC },
-		{ "/etc/ld.so.cache", LK_CAGE_READ },
+		{ "/lib64", LK_CAGE_READ | LK_CAGE_EXEC }, { "/etc/ld.so.cache", LK_CAGE_READ },
 		{ NULL, LK_CAGE_READ }, /* the lease file's folder */
 	};
 	static char folder[LK_CONFIG_TEXT_MAX];
@@ -676,7 +682,8 @@ enforcer_start(struct lk_process *p, struct lk_err *e)
 
 	LK_TRY(follow_links(s, &changed, e));
 	LK_TRY(install(s, e));
-	LK_TRY(lk_watch_new(p->loop, lk_links_fd(s->links), LK_READABLE, on_links, s, &s->links_watch, e));
+	LK_TRY(lk_watch_new(
+		p->loop, lk_links_fd(s->links), LK_READABLE, on_links, s, &s->links_watch, e));
 	LK_TRY(lk_timer_new(p->loop, on_look, s, &s->look, e));
 	lk_timer_at(s->look, lk_loop_now_ms(p->loop) + LOOK_MS);
 	return LK_OK;

@@ -39,8 +39,8 @@ read_chain(struct lk_slice packed, struct lk_certs *ret, struct lk_err *e)
 }
 
 struct lk_result
-lk_follower_check(const struct lk_certs *now, const struct lk_certs *chain, int64_t at,
-	struct lk_err *e)
+lk_follower_check(
+	const struct lk_certs *now, const struct lk_certs *chain, int64_t at, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs root = { .n = 0 };
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *anchors = NULL;
@@ -92,8 +92,8 @@ on_timer(void *ctx)
 	struct lk_err e = { 0 };
 
 	/* A keeper that is gone is asked again by the clock. */
-	if (!lk_process_ask(f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_registrar, &b, on_chain, f, 0,
-		    &e)
+	if (!lk_process_ask(
+		    f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_registrar, &b, on_chain, f, 0, &e)
 			.ok)
 		lk_log_err(&e, NULL);
 	lk_timer_at(f->timer, lk_loop_now_ms(f->process->loop) + ASK_MS);

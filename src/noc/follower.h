@@ -21,5 +21,5 @@ struct lk_follower *lk_follower_free(struct lk_follower *f);
 LK_DEFINE_CLEANUP(struct lk_follower *, lk_follower_free);
 
 /* Whether `chain` takes the place of `now`: LK_R_KEY_MISMATCH, LK_R_CERT_CHAIN, LK_R_CERT_TIME. */
-LK_RESULT lk_follower_check(const struct lk_certs *now, const struct lk_certs *chain, int64_t at,
-	struct lk_err *e);
+LK_RESULT lk_follower_check(
+	const struct lk_certs *now, const struct lk_certs *chain, int64_t at, struct lk_err *e);

@@ -27,7 +27,7 @@ struct state {
 	struct announced {
 		unsigned interface;
 		struct in6_addr address; /* its link-local one */
-		int fd;			 /* until the announcer has it; else -1 */
+		int fd;                  /* until the announcer has it; else -1 */
 		struct lk_mdns_io *io;
 	} announced[ANNOUNCED_MAX];
 	size_t n_announced;
@@ -50,7 +50,8 @@ link_local(const char *name, struct in6_addr *ret, struct lk_err *e)
 		found = true;
 	}
 	freeifaddrs(all);
-	LK_REQUIRE(found, e, LK_R_LISTEN, "[front] announce: %s has no link-local IPv6 address", name);
+	LK_REQUIRE(
+		found, e, LK_R_LISTEN, "[front] announce: %s has no link-local IPv6 address", name);
 	return LK_OK;
 }
 
@@ -62,7 +63,8 @@ open_announced(struct state *s, const char *name, struct lk_err *e)
 	LK_REQUIRE(s->n_announced < ANNOUNCED_MAX, e, LK_R_TOO_LARGE,
 		"[front] announce: more than %d interfaces", ANNOUNCED_MAX);
 	a->interface = if_nametoindex(name);
-	LK_REQUIRE(a->interface, e, LK_R_LISTEN, "[front] announce: there is no interface %s", name);
+	LK_REQUIRE(
+		a->interface, e, LK_R_LISTEN, "[front] announce: there is no interface %s", name);
 	LK_TRY(link_local(name, &a->address, e));
 	LK_TRY(lk_mdns_socket(a->interface, &a->fd, e));
 	s->n_announced++;
@@ -98,7 +100,8 @@ port_of(const char *listen, uint16_t *ret, struct lk_err *e)
 		if (*c == ':')
 			colon = c;
 	LK_REQUIRE(colon, e, LK_R_LISTEN, "[front] listen: \"%s\" has no port", listen);
-	LK_TRY(lk_parse_u32(lk_slice(colon + 1, (size_t)(end - colon - 1)), "port", 1, 65535, &port, e));
+	LK_TRY(lk_parse_u32(
+		lk_slice(colon + 1, (size_t)(end - colon - 1)), "port", 1, 65535, &port, e));
 	*ret = (uint16_t)port;
 	return LK_OK;
 }
@@ -106,8 +109,10 @@ port_of(const char *listen, uint16_t *ret, struct lk_err *e)
 static struct lk_result
 announce(struct lk_process *p, struct announced *a, struct lk_err *e)
 {
-	struct lk_mdns_self self = { .instance = "Latchkey", .host = "latchkey",
-		.address = a->address, .services = { [LK_MDNS_REGISTRAR] = true } };
+	struct lk_mdns_self self = { .instance = "Latchkey",
+		.host = "latchkey",
+		.address = a->address,
+		.services = { [LK_MDNS_REGISTRAR] = true } };
 
 	LK_TRY(port_of(lk_noc_config_of(p)->listen, &self.port, e));
 	LK_TRY(lk_mdns_io_new(p->loop, a->fd, a->interface, &self, &lk_random_system, &a->io, e));
@@ -152,10 +157,12 @@ static struct lk_result
 front_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
-	struct lk_front_settings set = { .service = LK_SERVICE_NOC, .listener = "devices",
-		.chain = &s->chain, .key = LK_SIGNER_REGISTRAR,
-		.allow_tls12 = lk_noc_config_of(p)->allow_tls12 ||
-			lk_est_labels_want_tls12(&s->labels) };
+	struct lk_front_settings set = { .service = LK_SERVICE_NOC,
+		.listener = "devices",
+		.chain = &s->chain,
+		.key = LK_SIGNER_REGISTRAR,
+		.allow_tls12 =
+			lk_noc_config_of(p)->allow_tls12 || lk_est_labels_want_tls12(&s->labels) };
 
 	size_t i;
 

@@ -12,7 +12,7 @@
 #include "role/keeper_host.h"
 
 #define ANSWER_MS 30000 /* the courier's own limit is lower */
-#define PARK_MS	  8000	/* then a device is told to come back: 202 */
+#define PARK_MS   8000  /* then a device is told to come back: 202 */
 
 struct state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
@@ -57,8 +57,8 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 
 	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the keeper");
 	p->state = s;
-	LK_TRY(lk_slice_to_str(lk_slice_str(lk_noc_config_of(p)->network), "network name", origin.site_id,
-		sizeof origin.site_id, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(lk_noc_config_of(p)->network), "network name",
+		origin.site_id, sizeof origin.site_id, e));
 	LK_TRY(lk_path_join(p->state_dir, "store.db", path, sizeof path, e));
 	LK_TRY(lk_store_open_sqlite(path, LK_STORE_NOC, &origin, &s->store, e));
 	LK_TRY(read_certs(p, "registrar.pem", &s->registrar, e));
@@ -69,7 +69,8 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	for (i = 0; lk_noc_config_of(p)->publish_url[0] && i < LK_CRL_LIST_COUNT; i++)
 		LK_TRY(read_certs(p, lk_crl_lists[i].ca, &s->crl_issuers[i], e));
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
-		LK_REQUIRE(missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
+		LK_REQUIRE(
+			missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
 	return lk_keeper_host_new(p, &s->host, e);
 }
 
@@ -103,21 +104,31 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
 	const struct lk_noc_config *c = lk_noc_config_of(p);
-	struct lk_keeper_settings set = { .run_seconds = c->run, .ask_seconds = c->ask,
-		.ldevid_seconds = c->ldevid_life, .grant_seconds = c->grant,
-		.session_seconds = c->session, .key_types = 1u << LK_KEY_P256,
-		.retry_after = (unsigned)c->retry_after, .audit_required = c->audit_required,
-		.labels = s->labels, .service_seconds = c->est_life,
+	struct lk_keeper_settings set = { .run_seconds = c->run,
+		.ask_seconds = c->ask,
+		.ldevid_seconds = c->ldevid_life,
+		.grant_seconds = c->grant,
+		.session_seconds = c->session,
+		.key_types = 1u << LK_KEY_P256,
+		.retry_after = (unsigned)c->retry_after,
+		.audit_required = c->audit_required,
+		.labels = s->labels,
+		.service_seconds = c->est_life,
 		.code_seconds = c->est_code_life,
 		.tls12_at_labels_only = !c->allow_tls12 && lk_est_labels_want_tls12(&s->labels),
-		.crl_refresh_seconds = c->crl_refresh, .crl_seconds = c->crl_life };
+		.crl_refresh_seconds = c->crl_refresh,
+		.crl_seconds = c->crl_life };
 	struct lk_keeper_domain domain = { &s->registrar, s->former.n ? &s->former : NULL, &s->ca,
 		s->device_ca.v[0], s->service_ca.v[0] };
-	struct lk_turn_settings turn = { .store = s->store, .clock = lk_loop_clock(p->loop),
-		.random = &lk_random_system, .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
+	struct lk_turn_settings turn = { .store = s->store,
+		.clock = lk_loop_clock(p->loop),
+		.random = &lk_random_system,
+		.answer_ms = ANSWER_MS,
+		.park_ms = PARK_MS };
 
-	struct lk_keeper_host_work work = { .tick = tick, .feed = feed,
-		.checkpoint_signers = &s->checkpoint_signers };
+	struct lk_keeper_host_work work = {
+		.tick = tick, .feed = feed, .checkpoint_signers = &s->checkpoint_signers
+	};
 	unsigned i;
 
 	memcpy(set.site, c->network, sizeof c->network);

@@ -34,7 +34,7 @@ struct lk_publisher {
 	struct lk_timer *timer;
 };
 
-/* --- fetching ---------------------------------------------------------------------------------- */
+/* --- fetching --------------------------------------------------------------------------------- */
 
 static struct lk_result
 take(struct list *l, struct lk_slice packed, struct lk_err *e)
@@ -79,14 +79,14 @@ on_timer(void *ctx)
 		const struct lk_get_crl_body b = { .list = i, .number = x->lists[i].number };
 
 		all = all && b.number;
-		lk_ignore(lk_process_ask(x->process, LK_ROLE_KEEPER, 0, LK_BODY_get_crl, &b, on_list, x,
-			i, &e));
+		lk_ignore(lk_process_ask(
+			x->process, LK_ROLE_KEEPER, 0, LK_BODY_get_crl, &b, on_list, x, i, &e));
 	}
-	lk_timer_at(x->timer, lk_loop_now_ms(x->process->loop) +
-			(all ? x->refresh_seconds * 1000 : FIRST_MS));
+	lk_timer_at(x->timer,
+		lk_loop_now_ms(x->process->loop) + (all ? x->refresh_seconds * 1000 : FIRST_MS));
 }
 
-/* --- serving ----------------------------------------------------------------------------------- */
+/* --- serving ---------------------------------------------------------------------------------- */
 
 static bool
 is_unchanged(const struct lk_request_view *v, const char *etag, const char *modified)
@@ -103,8 +103,11 @@ send_list(struct lk_request *r, const struct list *l, int64_t refresh, int64_t n
 	char etag[32], modified[LK_HTTP1_DATE_MAX], age[48];
 	const struct lk_http1_field fields[] = { { "ETag", etag }, { "Last-Modified", modified },
 		{ "Cache-Control", age } };
-	struct lk_reply reply = { .status = 200, .content_type = "application/pkix-crl",
-		.extra = fields, .n_extra = LK_ARRAY_LEN(fields), .body = lk_buf_slice(&l->der) };
+	struct lk_reply reply = { .status = 200,
+		.content_type = "application/pkix-crl",
+		.extra = fields,
+		.n_extra = LK_ARRAY_LEN(fields),
+		.body = lk_buf_slice(&l->der) };
 	int64_t left = l->next_update > now ? l->next_update - now : 0;
 
 	snprintf(etag, sizeof etag, "\"%lld\"", (long long)l->number);
@@ -144,7 +147,7 @@ on_refusal(void *ctx, const struct lk_peer *peer, const struct lk_err *e)
 	lk_log_err(e, "peer", peer->remote, NULL);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct lk_result
 listen_all(struct lk_publisher *x, struct lk_err *e)
@@ -152,12 +155,16 @@ listen_all(struct lk_publisher *x, struct lk_err *e)
 	int fd;
 
 	while ((fd = lk_process_listener(x->process, "public", x->n_servers)) >= 0) {
-		struct lk_server_settings s = { .listen_fd = fd, .routes = x->routes,
-			.n_routes = LK_CRL_LIST_COUNT, .ctx = x, .limits = limits,
-			.timeouts = { .write = WRITE_MS }, .on_refusal = on_refusal };
+		struct lk_server_settings s = { .listen_fd = fd,
+			.routes = x->routes,
+			.n_routes = LK_CRL_LIST_COUNT,
+			.ctx = x,
+			.limits = limits,
+			.timeouts = { .write = WRITE_MS },
+			.on_refusal = on_refusal };
 
-		LK_REQUIRE(x->n_servers < LISTENERS_MAX, e, LK_R_TOO_LARGE, "more than %d listeners",
-			LISTENERS_MAX);
+		LK_REQUIRE(x->n_servers < LISTENERS_MAX, e, LK_R_TOO_LARGE,
+			"more than %d listeners", LISTENERS_MAX);
 		LK_TRY(lk_server_new(x->process->loop, &s, &x->servers[x->n_servers], e));
 		x->n_servers++;
 	}
@@ -165,8 +172,8 @@ listen_all(struct lk_publisher *x, struct lk_err *e)
 }
 
 struct lk_result
-lk_publisher_new(struct lk_process *p, int64_t refresh_seconds, struct lk_publisher **ret,
-	struct lk_err *e)
+lk_publisher_new(
+	struct lk_process *p, int64_t refresh_seconds, struct lk_publisher **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_publisher_freep) struct lk_publisher *x = calloc(1, sizeof *x);
 	unsigned i;
@@ -176,7 +183,8 @@ lk_publisher_new(struct lk_process *p, int64_t refresh_seconds, struct lk_publis
 	x->refresh_seconds = refresh_seconds;
 	for (i = 0; i < LK_CRL_LIST_COUNT; i++) {
 		x->lists[i].der = LK_BUF_INIT(LK_CRL_MAX);
-		x->routes[i] = (struct lk_route){ "GET", lk_crl_lists[i].path, NULL, 0, on_request };
+		x->routes[i] =
+			(struct lk_route){ "GET", lk_crl_lists[i].path, NULL, 0, on_request };
 	}
 	LK_TRY(listen_all(x, e));
 	LK_TRY(lk_timer_new(p->loop, on_timer, x, &x->timer, e));

@@ -12,7 +12,7 @@ struct lk_publisher; /* opaque */
 
 /* Serves on the listeners named "public"; none is no failure. A list is at most refresh_seconds
  * older than the keeper's. */
-LK_RESULT lk_publisher_new(struct lk_process *p, int64_t refresh_seconds, struct lk_publisher **ret,
-	struct lk_err *e);
+LK_RESULT lk_publisher_new(
+	struct lk_process *p, int64_t refresh_seconds, struct lk_publisher **ret, struct lk_err *e);
 struct lk_publisher *lk_publisher_free(struct lk_publisher *x);
 LK_DEFINE_CLEANUP(struct lk_publisher *, lk_publisher_free);

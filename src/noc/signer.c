@@ -19,7 +19,8 @@ static const struct {
 	{ LK_SIGNER_DEVICE_CA, offsetof(struct lk_noc_config, device_ca_key), "device-ca.pem" },
 	{ LK_SIGNER_SERVICE_CA, offsetof(struct lk_noc_config, service_ca_key), "service-ca.pem" },
 	{ LK_SIGNER_SERVER_CA, offsetof(struct lk_noc_config, server_ca_key), "server-ca.pem" },
-	{ LK_SIGNER_OPERATOR_CA, offsetof(struct lk_noc_config, operator_ca_key), "operator-ca.pem" },
+	{ LK_SIGNER_OPERATOR_CA, offsetof(struct lk_noc_config, operator_ca_key),
+		"operator-ca.pem" },
 	{ LK_SIGNER_AAA, offsetof(struct lk_noc_config, aaa_key), "aaa.pem" },
 };
 

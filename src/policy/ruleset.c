@@ -12,8 +12,15 @@
 
 #include "base/number.h"
 
-enum { ETHERTYPE_EAPOL = 0x888e, DNS = 53, DHCP_SERVER = 67, DHCP_CLIENT = 68, NTP = 123,
-	DHCPV6_SERVER = 547, MDNS = 5353 };
+enum {
+	ETHERTYPE_EAPOL = 0x888e,
+	DNS = 53,
+	DHCP_SERVER = 67,
+	DHCP_CLIENT = 68,
+	NTP = 123,
+	DHCPV6_SERVER = 547,
+	MDNS = 5353
+};
 
 #define PORT     meta("iifname")
 #define MAC      payload("ether", "saddr")
@@ -29,7 +36,7 @@ struct builder {
 	bool failed;
 };
 
-/* --- the words ---------------------------------------------------------------------------------- */
+/* --- the words -------------------------------------------------------------------------------- */
 
 static json_t *
 payload(const char *protocol, const char *field)
@@ -129,22 +136,25 @@ note(json_t *element, const char *set)
 static json_t *
 at_most(int a_second, const char *set)
 {
-	return json_pack("{s:{s:s,s:o,s:[{s:{s:i,s:i,s:s}}],s:s}}", "set", "op", "add", "elem", PORT,
-		"stmt", "limit", "rate", a_second, "burst", a_second, "per", "second", "set", set);
+	return json_pack("{s:{s:s,s:o,s:[{s:{s:i,s:i,s:s}}],s:s}}", "set", "op", "add", "elem",
+		PORT, "stmt", "limit", "rate", a_second, "burst", a_second, "per", "second", "set",
+		set);
 }
 
-/* --- commands ----------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void
 command(struct builder *b, const char *verb, const char *object, json_t *fields)
 {
-	b->failed |= json_array_append_new(b->commands, json_pack("{s:{s:o}}", verb, object, fields)) < 0;
+	b->failed |= json_array_append_new(
+			     b->commands, json_pack("{s:{s:o}}", verb, object, fields)) < 0;
 }
 
 static void
 add(struct builder *b, const char *object, const char *name, json_t *more)
 {
-	json_t *fields = json_pack("{s:s,s:s,s:s}", "family", b->family, "table", "latchkey", "name", name);
+	json_t *fields =
+		json_pack("{s:s,s:s,s:s}", "family", b->family, "table", "latchkey", "name", name);
 
 	b->failed |= !fields || !more || json_object_update_missing(fields, more) < 0;
 	json_decref(more);
@@ -159,11 +169,12 @@ add_rule(struct builder *b, const char *chain, json_t *const *expressions, size_
 
 	for (i = 0; i < n; i++)
 		b->failed |= json_array_append_new(list, expressions[i]) < 0;
-	command(b, "add", "rule", json_pack("{s:s,s:s,s:s,s:o}", "family", b->family, "table", "latchkey",
-		"chain", chain, "expr", list));
+	command(b, "add", "rule",
+		json_pack("{s:s,s:s,s:s,s:o}", "family", b->family, "table", "latchkey", "chain",
+			chain, "expr", list));
 }
 
-#define RULE(b, chain, ...)                                  \
+#define RULE(b, chain, ...)                                 \
 	add_rule((b), (chain), (json_t *[]){ __VA_ARGS__ }, \
 		sizeof((json_t *[]){ __VA_ARGS__ }) / sizeof(json_t *))
 
@@ -176,7 +187,8 @@ new_table(struct builder *b, const char *family)
 
 	b->family = family;
 	for (i = 0; i < LK_ARRAY_LEN(verbs); i++)
-		command(b, verbs[i], "table", json_pack("{s:s,s:s}", "family", family, "name", "latchkey"));
+		command(b, verbs[i], "table",
+			json_pack("{s:s,s:s}", "family", family, "name", "latchkey"));
 }
 
 static void
@@ -195,18 +207,20 @@ add_set(struct builder *b, const char *name, json_t *type)
 static void
 add_timed_set(struct builder *b, const char *name, json_t *type, int seconds, int size)
 {
-	add(b, "set", name, json_pack("{s:o,s:[s],s:i,s:i}", "type", type, "flags", "timeout", "timeout",
-		seconds, "size", size));
+	add(b, "set", name,
+		json_pack("{s:o,s:[s],s:i,s:i}", "type", type, "flags", "timeout", "timeout",
+			seconds, "size", size));
 }
 
 static void
 add_base_chain(struct builder *b, const char *name, const char *hook, const char *policy)
 {
-	add(b, "chain", name, json_pack("{s:s,s:s,s:i,s:s}", "type", "filter", "hook", hook, "prio", 0,
-		"policy", policy));
+	add(b, "chain", name,
+		json_pack("{s:s,s:s,s:i,s:s}", "type", "filter", "hook", hook, "prio", 0, "policy",
+			policy));
 }
 
-/* --- ingress of the device ports ------------------------------------------------------------------ */
+/* --- ingress of the device ports -------------------------------------------------------------- */
 
 /* Texts that occur in rules. */
 struct texts {
@@ -217,16 +231,20 @@ struct texts {
 static void
 add_ingress_sets(struct builder *b)
 {
-	static const char *const counters[] = { "stranger_dropped", "device_dropped", "moved", NULL };
+	static const char *const counters[] = { "stranger_dropped", "device_dropped", "moved",
+		NULL };
 	static const char *const rates[] = { "rate_eapol", "rate_join", "rate_mdns", "rate_nd" };
 	size_t i;
 
 	add_names(b, "counter", counters);
-	add(b, "map", "admitted", json_pack("{s:[s,s],s:s}", "type", "ifname", "ether_addr", "map", "mark"));
+	add(b, "map", "admitted",
+		json_pack("{s:[s,s],s:s}", "type", "ifname", "ether_addr", "map", "mark"));
 	add_set(b, "known", json_string("ether_addr"));
 	add_set(b, "bound4", json_pack("[s,s,s]", "ifname", "ether_addr", "ipv4_addr"));
-	add_timed_set(b, "seen", json_pack("[s,s]", "ifname", "ether_addr"), 300, LK_RULESET_SEEN_MAX);
-	add_timed_set(b, "moved", json_pack("[s,s]", "ifname", "ether_addr"), 300, LK_RULESET_ALARMS_MAX);
+	add_timed_set(
+		b, "seen", json_pack("[s,s]", "ifname", "ether_addr"), 300, LK_RULESET_SEEN_MAX);
+	add_timed_set(
+		b, "moved", json_pack("[s,s]", "ifname", "ether_addr"), 300, LK_RULESET_ALARMS_MAX);
 	add_timed_set(b, "foreign4", json_pack("[s,s,s]", "ifname", "ether_addr", "ipv4_addr"), 300,
 		LK_RULESET_ALARMS_MAX);
 	for (i = 0; i < LK_ARRAY_LEN(rates); i++)
@@ -242,8 +260,9 @@ add_port_chains(struct builder *b, const struct lk_ruleset *r)
 
 	for (i = 0; i < r->n_ports; i++) {
 		snprintf(name, sizeof name, "in_%s", r->ports[i]);
-		add(b, "chain", name, json_pack("{s:s,s:s,s:s,s:i,s:s}", "type", "filter", "hook", "ingress",
-			"dev", r->ports[i], "prio", -500, "policy", "drop"));
+		add(b, "chain", name,
+			json_pack("{s:s,s:s,s:s,s:i,s:s}", "type", "filter", "hook", "ingress",
+				"dev", r->ports[i], "prio", -500, "policy", "drop"));
 		RULE(b, name, jump("ingress"));
 	}
 }
@@ -259,13 +278,17 @@ static void
 add_neighbour_discovery(struct builder *b, const char *chain, const struct texts *t)
 {
 	RULE(b, chain, link_local(), is_number(payload("ip6", "hoplimit"), 255),
-		match("==", payload("ip6", "daddr"), json_pack("{s:[s,s]}", "set", t->router, t->solicited)),
+		match("==", payload("ip6", "daddr"),
+			json_pack("{s:[s,s]}", "set", t->router, t->solicited)),
 		is(payload("icmpv6", "type"), "nd-neighbor-solicit"),
-		is(json_pack("{s:{s:s,s:i,s:i}}", "payload", "base", "th", "offset", 64, "len", 128), t->target),
+		is(json_pack(
+			   "{s:{s:s,s:i,s:i}}", "payload", "base", "th", "offset", 64, "len", 128),
+			t->target),
 		at_most(20, "@rate_nd"), ACCEPT);
 	RULE(b, chain, link_local(), is_number(payload("ip6", "hoplimit"), 255),
-		is(payload("ip6", "daddr"), t->router), is(payload("icmpv6", "type"), "nd-neighbor-advert"),
-		at_most(20, "@rate_nd"), ACCEPT);
+		is(payload("ip6", "daddr"), t->router),
+		is(payload("icmpv6", "type"), "nd-neighbor-advert"), at_most(20, "@rate_nd"),
+		ACCEPT);
 }
 
 static json_t *
@@ -284,12 +307,13 @@ add_stranger(struct builder *b, const struct texts *t)
 	RULE(b, "stranger", is(MAC, "@known"), note(concat2(PORT, MAC), "@moved"));
 	RULE(b, "stranger", is(MAC, "@known"), counter("moved"), DROP);
 	RULE(b, "stranger", link_local(), is(payload("ip6", "daddr"), t->router),
-		is_number(payload("tcp", "dport"), t->join_port), syn_only("=="), at_most(20, "@rate_join"),
-		ACCEPT);
+		is_number(payload("tcp", "dport"), t->join_port), syn_only("=="),
+		at_most(20, "@rate_join"), ACCEPT);
 	RULE(b, "stranger", link_local(), is(payload("ip6", "daddr"), t->router),
 		is_number(payload("tcp", "dport"), t->join_port), syn_only("!="), ACCEPT);
 	RULE(b, "stranger", link_local(), is(payload("ip6", "daddr"), "ff02::fb"),
-		is_number(payload("udp", "dport"), MDNS), /* a one-shot query has a port of its own */
+		is_number(
+			payload("udp", "dport"), MDNS), /* a one-shot query has a port of its own */
 		at_most(10, "@rate_mdns"), ACCEPT);
 	add_neighbour_discovery(b, "stranger", t);
 	RULE(b, "stranger", counter("stranger_dropped"), DROP);
@@ -302,7 +326,9 @@ add_device(struct builder *b, const struct texts *t)
 	json_t *chains = json_pack("{s:[[s,o],[s,o],[s,o]]}", "set", "ip", jump("device4"), "ip6",
 		jump("device6"), "arp", jump("arp"));
 
-	RULE(b, "device", json_pack("{s:{s:o,s:o}}", "vmap", "key", payload("ether", "type"), "data", chains));
+	RULE(b, "device",
+		json_pack(
+			"{s:{s:o,s:o}}", "vmap", "key", payload("ether", "type"), "data", chains));
 	RULE(b, "device", counter("device_dropped"), DROP);
 
 	RULE(b, "arp", is(payload("arp", "saddr ip"), "0.0.0.0"), ACCEPT); /* RFC 5227: a probe */
@@ -312,7 +338,8 @@ add_device(struct builder *b, const struct texts *t)
 
 	RULE(b, "device4", is(concat3(PORT, MAC, payload("ip", "saddr")), "@bound4"), ACCEPT);
 	RULE(b, "device4", is(payload("ip", "saddr"), "0.0.0.0"),
-		is(payload("ip", "daddr"), "255.255.255.255"), is_number(payload("udp", "sport"), DHCP_CLIENT),
+		is(payload("ip", "daddr"), "255.255.255.255"),
+		is_number(payload("udp", "sport"), DHCP_CLIENT),
 		is_number(payload("udp", "dport"), DHCP_SERVER), ACCEPT);
 	RULE(b, "device4", note(concat3(PORT, MAC, payload("ip", "saddr")), "@foreign4"));
 	RULE(b, "device4", counter("device_dropped"), DROP);
@@ -326,15 +353,15 @@ add_device(struct builder *b, const struct texts *t)
 static void
 add_netdev(struct builder *b, const struct lk_ruleset *r, const struct texts *t)
 {
-	static const char *const chains[] = { "ingress", "stranger", "device", "device4", "device6", "arp",
-		NULL };
+	static const char *const chains[] = { "ingress", "stranger", "device", "device4", "device6",
+		"arp", NULL };
 
 	new_table(b, "netdev");
 	add_ingress_sets(b);
 	add_names(b, "chain", chains);
 	RULE(b, "ingress", set_mark(MARK, json_integer(0)));
-	RULE(b, "ingress", is_number(payload("ether", "type"), ETHERTYPE_EAPOL), at_most(100, "@rate_eapol"),
-		ACCEPT);
+	RULE(b, "ingress", is_number(payload("ether", "type"), ETHERTYPE_EAPOL),
+		at_most(100, "@rate_eapol"), ACCEPT);
 	RULE(b, "ingress", note(concat2(PORT, MAC), "@seen"));
 	RULE(b, "ingress", set_mark(MARK, map(concat2(PORT, MAC), "@admitted")));
 	RULE(b, "ingress", match("!=", MARK, json_integer(0)), jump("device"));
@@ -344,13 +371,14 @@ add_netdev(struct builder *b, const struct lk_ruleset *r, const struct texts *t)
 	add_port_chains(b, r);
 }
 
-/* --- input and forward of the router --------------------------------------------------------------- */
+/* --- input and forward of the router ---------------------------------------------------------- */
 
 /*= Latchkey enforcement: established traffic whose mark is not its opener's is dropped =*/
 static void
 add_established(struct builder *b, const char *chain)
 {
-	/* Two registers cannot be compared by the kernel of Debian 12: `same` holds (mark, mark). */
+	/* Two registers cannot be compared by the kernel of Debian 12: `same` holds (mark, mark).
+	 */
 	RULE(b, chain, ANSWERED, is(concat2(ct("mark"), MARK), "@same"), ACCEPT);
 	RULE(b, chain, ANSWERED, counter("other_device"), DROP);
 }
@@ -365,20 +393,28 @@ add_input(struct builder *b, const struct lk_ruleset *r, const struct texts *t)
 
 	RULE(b, "joining", is(payload("ip6", "daddr"), t->router),
 		is_number(payload("tcp", "dport"), t->join_port), ACCEPT);
-	RULE(b, "joining", is(payload("ip6", "daddr"), "ff02::fb"), is_number(payload("udp", "dport"), MDNS),
+	RULE(b, "joining", is(payload("ip6", "daddr"), "ff02::fb"),
+		is_number(payload("udp", "dport"), MDNS), ACCEPT);
+	RULE(b, "joining",
+		match("==", payload("icmpv6", "type"),
+			json_pack("{s:[s,s]}", "set", "nd-neighbor-solicit", "nd-neighbor-advert")),
 		ACCEPT);
-	RULE(b, "joining", match("==", payload("icmpv6", "type"),
-		json_pack("{s:[s,s]}", "set", "nd-neighbor-solicit", "nd-neighbor-advert")), ACCEPT);
 	RULE(b, "joining", counter("input_dropped"), DROP);
 
 	add_established(b, "services");
 	RULE(b, "services", set_mark(ct("mark"), MARK));
-	RULE(b, "services", match("==", payload("udp", "dport"),
-		json_pack("{s:[i,i,i]}", "set", DNS, DHCP_SERVER, NTP)), ACCEPT);
-	RULE(b, "services", match("==", payload("tcp", "dport"),
-		json_pack("{s:[i,i]}", "set", DNS, t->join_port)), ACCEPT);
-	RULE(b, "services", match("==", payload("icmpv6", "type"),
-		json_pack("{s:[s,s]}", "set", "nd-neighbor-solicit", "nd-neighbor-advert")), ACCEPT);
+	RULE(b, "services",
+		match("==", payload("udp", "dport"),
+			json_pack("{s:[i,i,i]}", "set", DNS, DHCP_SERVER, NTP)),
+		ACCEPT);
+	RULE(b, "services",
+		match("==", payload("tcp", "dport"),
+			json_pack("{s:[i,i]}", "set", DNS, t->join_port)),
+		ACCEPT);
+	RULE(b, "services",
+		match("==", payload("icmpv6", "type"),
+			json_pack("{s:[s,s]}", "set", "nd-neighbor-solicit", "nd-neighbor-advert")),
+		ACCEPT);
 	RULE(b, "services", counter("input_dropped"), DROP);
 }
 
@@ -390,8 +426,10 @@ add_flow(struct builder *b, const char *chain, const struct lk_flow *f)
 	if (f->protocol == LK_FLOW_PING)
 		RULE(b, chain, to, is(payload("icmp", "type"), "echo-request"), ACCEPT);
 	else
-		RULE(b, chain, to, match("==", payload(f->protocol == LK_FLOW_TCP ? "tcp" : "udp", "dport"),
-			json_pack("{s:[i,i]}", "range", f->first, f->last)), ACCEPT);
+		RULE(b, chain, to,
+			match("==", payload(f->protocol == LK_FLOW_TCP ? "tcp" : "udp", "dport"),
+				json_pack("{s:[i,i]}", "range", f->first, f->last)),
+			ACCEPT);
 }
 
 static void
@@ -422,8 +460,9 @@ add_forward(struct builder *b, const struct lk_ruleset *r)
 
 	add_established(b, "from_device");
 	RULE(b, "from_device", set_mark(ct("mark"), MARK));
-	RULE(b, "from_device", json_pack("{s:{s:{s:[o,I]},s:s}}", "vmap", "key", "&", MARK,
-		(json_int_t)lk_mark(LK_MARK_CLASS_MAX, 0), "data", "@profile"));
+	RULE(b, "from_device",
+		json_pack("{s:{s:{s:[o,I]},s:s}}", "vmap", "key", "&", MARK,
+			(json_int_t)lk_mark(LK_MARK_CLASS_MAX, 0), "data", "@profile"));
 	RULE(b, "from_device", counter("forward_dropped"), DROP);
 
 	/* Whose address it is says for whom the packet must be. */
@@ -436,8 +475,10 @@ add_forward(struct builder *b, const struct lk_ruleset *r)
 static void
 add_inet(struct builder *b, const struct lk_ruleset *r, const struct texts *t)
 {
-	static const char *const counters[] = { "input_dropped", "forward_dropped", "other_device", NULL };
-	static const char *const chains[] = { "joining", "services", "from_device", "to_device", NULL };
+	static const char *const counters[] = { "input_dropped", "forward_dropped", "other_device",
+		NULL };
+	static const char *const chains[] = { "joining", "services", "from_device", "to_device",
+		NULL };
 	size_t i;
 
 	new_table(b, "inet");
@@ -452,10 +493,11 @@ add_inet(struct builder *b, const struct lk_ruleset *r, const struct texts *t)
 		add_profile(b, &r->profiles[i]);
 	/* A redirect would send a device to a neighbour that its isolated port cannot reach. */
 	add_base_chain(b, "output", "output", "accept");
-	RULE(b, "output", is(meta("oifname"), r->bridge), is(payload("icmpv6", "type"), "nd-redirect"), DROP);
+	RULE(b, "output", is(meta("oifname"), r->bridge),
+		is(payload("icmpv6", "type"), "nd-redirect"), DROP);
 }
 
-/* --- the description ------------------------------------------------------------------------------- */
+/* --- the description -------------------------------------------------------------------------- */
 
 /* Stricter than the kernel: what is in every name that a port really has. */
 static struct lk_result
@@ -463,8 +505,8 @@ check_name(const char *name, const char *what, struct lk_err *e)
 {
 	size_t i, n = strlen(name);
 
-	LK_REQUIRE(n > 0 && n < LK_RULESET_NAME_MAX, e, LK_R_RULESET, "%s \"%.40s\" has %zu characters",
-		what, name, n);
+	LK_REQUIRE(n > 0 && n < LK_RULESET_NAME_MAX, e, LK_R_RULESET,
+		"%s \"%.40s\" has %zu characters", what, name, n);
 	for (i = 0; i < n; i++)
 		LK_REQUIRE(isalnum((unsigned char)name[i]) || (i > 0 && strchr("._-@", name[i])), e,
 			LK_R_RULESET, "%s \"%s\" has a character that is not taken", what, name);
@@ -479,10 +521,11 @@ check_profile(const struct lk_profile *p, struct lk_err *e)
 	LK_REQUIRE(p->class > 0 && p->class <= LK_MARK_CLASS_MAX, e, LK_R_RULESET,
 		"class %u is not of 1 to %u", p->class, LK_MARK_CLASS_MAX);
 	LK_REQUIRE(p->n_flows <= LK_RULESET_FLOWS_MAX, e, LK_R_RULESET,
-		"class %u has %zu flows, at most %d are taken", p->class, p->n_flows, LK_RULESET_FLOWS_MAX);
+		"class %u has %zu flows, at most %d are taken", p->class, p->n_flows,
+		LK_RULESET_FLOWS_MAX);
 	for (i = 0; i < p->n_flows; i++)
-		LK_REQUIRE(p->flows[i].to.prefix <= 32 && p->flows[i].first <= p->flows[i].last, e, LK_R_RULESET,
-			"flow %zu of class %u is none", i, p->class);
+		LK_REQUIRE(p->flows[i].to.prefix <= 32 && p->flows[i].first <= p->flows[i].last, e,
+			LK_R_RULESET, "flow %zu of class %u is none", i, p->class);
 	return LK_OK;
 }
 
@@ -492,8 +535,8 @@ check(const struct lk_ruleset *r, struct lk_err *e)
 	size_t i, k;
 
 	LK_TRY(check_name(r->bridge, "bridge", e));
-	LK_REQUIRE(r->n_ports <= LK_RULESET_PORTS_MAX, e, LK_R_RULESET, "%zu ports, at most %d are taken",
-		r->n_ports, LK_RULESET_PORTS_MAX);
+	LK_REQUIRE(r->n_ports <= LK_RULESET_PORTS_MAX, e, LK_R_RULESET,
+		"%zu ports, at most %d are taken", r->n_ports, LK_RULESET_PORTS_MAX);
 	for (i = 0; i < r->n_ports; i++) {
 		LK_TRY(check_name(r->ports[i], "port", e));
 		for (k = 0; k < i; k++)
@@ -503,7 +546,8 @@ check(const struct lk_ruleset *r, struct lk_err *e)
 	LK_REQUIRE(r->router[0] == 0xfe && (r->router[1] & 0xc0) == 0x80, e, LK_R_RULESET,
 		"the router's address is not link-local");
 	LK_REQUIRE(r->join_port > 0, e, LK_R_RULESET, "the join point has no port");
-	LK_REQUIRE(r->devices.prefix <= 32, e, LK_R_RULESET, "a prefix of %u bits", r->devices.prefix);
+	LK_REQUIRE(
+		r->devices.prefix <= 32, e, LK_R_RULESET, "a prefix of %u bits", r->devices.prefix);
 	LK_REQUIRE(r->n_profiles <= LK_RULESET_PROFILES_MAX, e, LK_R_RULESET,
 		"%zu profiles, at most %d are taken", r->n_profiles, LK_RULESET_PROFILES_MAX);
 	for (i = 0; i < r->n_profiles; i++) {
@@ -559,12 +603,13 @@ lk_ruleset_print(const struct lk_ruleset *r, struct lk_buf *out, struct lk_err *
 	LK_REQUIRE(!b.failed, e, LK_R_NOMEM, "no memory for the ruleset");
 	if (json_dump_callback(document, append, out, JSON_COMPACT) < 0) {
 		lk_buf_truncate(out, before);
-		return lk_fail(e, LK_R_TOO_LARGE, "the ruleset has more than %zu bytes", out->max - before);
+		return lk_fail(e, LK_R_TOO_LARGE, "the ruleset has more than %zu bytes",
+			out->max - before);
 	}
 	return LK_OK;
 }
 
-/* --- texts of the configuration --------------------------------------------------------------------- */
+/* --- texts of the configuration --------------------------------------------------------------- */
 
 static struct lk_slice
 cut(struct lk_slice *in, char at)
@@ -587,8 +632,8 @@ lk_network4_parse(struct lk_slice in, struct lk_network4 *ret, struct lk_err *e)
 
 	LK_REQUIRE(address.n < sizeof text, e, LK_R_RULESET, "an IPv4 address is too long");
 	LK_TRY(lk_slice_to_str(address, "address", text, sizeof text, e));
-	LK_REQUIRE(inet_pton(AF_INET, text, n.address) == 1, e, LK_R_RULESET, "\"%s\" is no IPv4 address",
-		text);
+	LK_REQUIRE(inet_pton(AF_INET, text, n.address) == 1, e, LK_R_RULESET,
+		"\"%s\" is no IPv4 address", text);
 	if (address.n < in.n)
 		LK_TRY(lk_parse_u32(rest, "prefix", 0, 32, &prefix, e));
 	memcpy(&bits, n.address, sizeof bits);
@@ -614,15 +659,16 @@ struct lk_result
 lk_flow_parse(struct lk_slice in, struct lk_flow *ret, struct lk_err *e)
 {
 	static const char *const names[] = { "tcp", "udp", "ping" };
-	struct lk_slice rest = in, word = cut(&rest, ':'), to = cut(&rest, ':'), first = cut(&rest, '-');
+	struct lk_slice rest = in, word = cut(&rest, ':'), to = cut(&rest, ':'),
+			first = cut(&rest, '-');
 	uint32_t from, last;
 	struct lk_flow f;
 	size_t i;
 
 	for (i = 0; i < LK_ARRAY_LEN(names) && !lk_slice_eq(word, lk_slice_str(names[i])); i++)
 		;
-	LK_REQUIRE(i < LK_ARRAY_LEN(names), e, LK_R_RULESET, "\"%.*s\" begins with none of tcp, udp, ping",
-		(int)in.n, (const char *)in.p);
+	LK_REQUIRE(i < LK_ARRAY_LEN(names), e, LK_R_RULESET,
+		"\"%.*s\" begins with none of tcp, udp, ping", (int)in.n, (const char *)in.p);
 	f = (struct lk_flow){ .protocol = (enum lk_flow_protocol)i };
 	LK_TRY(lk_network4_parse(to, &f.to, e));
 	if (f.protocol == LK_FLOW_PING) {

@@ -22,7 +22,7 @@ enum {
 	LK_RULESET_NAME_MAX = 16, /* IFNAMSIZ: an interface's name and its NUL */
 	LK_RULESET_PORTS_MAX = 1024,
 	LK_RULESET_PROFILES_MAX = 64,
-	LK_RULESET_FLOWS_MAX = 256, /* of a profile */
+	LK_RULESET_FLOWS_MAX = 256,  /* of a profile */
 	LK_RULESET_SEEN_MAX = 16384, /* elements of the set `seen` */
 	LK_RULESET_ALARMS_MAX = 4096 /* of each set that alarms are made of */
 };

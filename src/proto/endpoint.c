@@ -10,7 +10,7 @@
 #include "base/path.h"
 
 static const struct lk_endpoint_info endpoints[LK_EP_COUNT] = {
-#define LK_ENDPOINT(name, service, method, path, media_type, body_max, source)                     \
+#define LK_ENDPOINT(name, service, method, path, media_type, body_max, source) \
 	[LK_EP_##name] = { LK_SERVICE_##service, method, path, media_type, body_max, source },
 #include "proto/endpoint.def"
 #undef LK_ENDPOINT

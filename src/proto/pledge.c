@@ -14,9 +14,9 @@
 #include "proto/endpoint.h"
 
 /* All timers of this machine. */
-#define RETRY_AFTER_MAX	 60		      /* seconds; RFC 8995 5.6: "limited to 60" */
-#define RETRY_AFTER_MIN	 1		      /* seconds; where a server says 0 or nothing */
-#define LATER_MAX	 (4 * 24 * 3600)      /* seconds in the 202 state; RFC 8995 5.6: 4 days */
+#define RETRY_AFTER_MAX 60              /* seconds; RFC 8995 5.6: "limited to 60" */
+#define RETRY_AFTER_MIN 1               /* seconds; where a server says 0 or nothing */
+#define LATER_MAX       (4 * 24 * 3600) /* seconds in the 202 state; RFC 8995 5.6: 4 days */
 
 #define NONCE_OCTETS 16
 #define ANSWER_MAX   (64 * 1024)
@@ -37,27 +37,27 @@ typedef struct lk_result step_fn(struct lk_pledge *p, const struct response *r, 
 struct lk_pledge {
 	struct lk_pledge_settings set;
 	enum lk_pledge_state state;
-	bool told;		    /* the state's action was handed out */
+	bool told; /* the state's action was handed out */
 	struct lk_err error;
-	int64_t now;		    /* of the last call */
+	int64_t now; /* of the last call */
 	int64_t until_ms;
-	bool waits;		    /* a 202 came */
-	int64_t later_end_ms;	    /* when it has waited for too long */
+	bool waits;           /* a 202 came */
+	int64_t later_end_ms; /* when it has waited for too long */
 	char nonce[LK_VOUCHER_NONCE_MAX];
-	struct lk_buf request;	    /* the signed voucher request: sent again as it is */
-	struct lk_certs registrar;  /* of the provisional connection, as received */
+	struct lk_buf request;     /* the signed voucher request: sent again as it is */
+	struct lk_certs registrar; /* of the provisional connection, as received */
 	uint8_t binding[64];
 	size_t binding_n;
 	struct lk_buf voucher_der;
 	struct lk_voucher *voucher;
 	struct lk_verified_voucher verified;
-	struct lk_anchors *domain;  /* the pinned certificate alone */
-	struct lk_buf body;	    /* of telemetry */
+	struct lk_anchors *domain; /* the pinned certificate alone */
+	struct lk_buf body;        /* of telemetry */
 	struct lk_certs ca;
 	struct lk_csrattrs attrs;
 	bool has_attrs;
 	struct lk_key *key;
-	struct lk_buf csr;	    /* base64: sent again as it is */
+	struct lk_buf csr; /* base64: sent again as it is */
 	struct lk_cert *ldevid;
 	struct lk_buf information_der;
 	struct lk_onboarding *information;
@@ -79,7 +79,8 @@ static const struct transition {
 	{ LK_PLEDGE_CONNECT, EV_CONNECTED, request_voucher, LK_PLEDGE_VOUCHER, LK_PLEDGE_FAILED },
 	/* 5.6: 202 means the same request again, later; 5.6.1: verify; 5.7: tell */
 	{ LK_PLEDGE_VOUCHER, EV_OK, take_voucher, LK_PLEDGE_STATUS, LK_PLEDGE_REPORT },
-	{ LK_PLEDGE_VOUCHER, EV_LATER, send_again_later, LK_PLEDGE_VOUCHER_LATER, LK_PLEDGE_FAILED },
+	{ LK_PLEDGE_VOUCHER, EV_LATER, send_again_later, LK_PLEDGE_VOUCHER_LATER,
+		LK_PLEDGE_FAILED },
 	{ LK_PLEDGE_VOUCHER, EV_REFUSED, refuse_voucher, LK_PLEDGE_FAILED, LK_PLEDGE_FAILED },
 	{ LK_PLEDGE_VOUCHER_LATER, EV_ELAPSED, nothing, LK_PLEDGE_VOUCHER, LK_PLEDGE_FAILED },
 	/*= RFC8995 5.7: what the registrar answers to telemetry does not matter =*/
@@ -156,7 +157,7 @@ happens(struct lk_pledge *p, enum event event, const struct response *r)
 	fail(p, LK_PLEDGE_FAILED, &e);
 }
 
-/* --- the steps --------------------------------------------------------------------------------------- */
+/* --- the steps -------------------------------------------------------------------------------- */
 
 static struct lk_result
 nothing(struct lk_pledge *p, const struct response *r, struct lk_err *e)
@@ -190,7 +191,7 @@ request_voucher(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 	LK_REQUIRE(p->registrar.n > 0, e, LK_R_VOUCHER_DOMAIN, "the registrar sent no certificate");
 	LK_TRY(make_nonce(p, e));
 	leaf.present = 1u << LK_REQUEST_ASSERTION | 1u << LK_REQUEST_NONCE |
-		1u << LK_REQUEST_SERIAL_NUMBER | 1u << LK_REQUEST_PROXIMITY_REGISTRAR_CERT;
+		       1u << LK_REQUEST_SERIAL_NUMBER | 1u << LK_REQUEST_PROXIMITY_REGISTRAR_CERT;
 	/*= RFC8995 5.2: assertion is proximity, proximity-registrar-cert the end-entity of this connection =*/
 	leaf.assertion = LK_ASSERTION_PROXIMITY;
 	memcpy(leaf.nonce, p->nonce, sizeof p->nonce);
@@ -228,10 +229,14 @@ pin(struct lk_pledge *p, struct lk_err *e)
 static struct lk_result
 take_voucher(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 {
-	struct lk_voucher_want want = { .manufacturer = p->set.manufacturer, .times = p->set.times,
-		.now = r->now, .idevid = p->set.idevid->v[0], .nonce = p->nonce,
+	struct lk_voucher_want want = { .manufacturer = p->set.manufacturer,
+		.times = p->set.times,
+		.now = r->now,
+		.idevid = p->set.idevid->v[0],
+		.nonce = p->nonce,
 		.accept_nonceless = p->set.accept_nonceless,
-		.accept_assertions = p->set.accept_assertions, .registrar = &p->registrar };
+		.accept_assertions = p->set.accept_assertions,
+		.registrar = &p->registrar };
 
 	LK_TRY(check_type(r, LK_TYPE_VOUCHER, e));
 	LK_TRY(lk_buf_append(&p->voucher_der, r->body, e));
@@ -245,7 +250,8 @@ send_again_later(struct lk_pledge *p, const struct response *r, struct lk_err *e
 {
 	unsigned wait = r->retry_after;
 
-	/* By the clock that nobody sets: the other one may be right for the first time while it waits. */
+	/* By the clock that nobody sets: the other one may be right for the first time while it
+	 * waits. */
 	if (!p->waits)
 		p->later_end_ms = r->now_ms + LATER_MAX * INT64_C(1000);
 	p->waits = true;
@@ -319,7 +325,8 @@ make_csr(struct lk_pledge *p, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CSR_MAX);
 	char serial[LK_CERT_NAME_MAX];
-	struct lk_csr_spec spec = { .serial_number = serial, .attrs = p->has_attrs ? &p->attrs : NULL,
+	struct lk_csr_spec spec = { .serial_number = serial,
+		.attrs = p->has_attrs ? &p->attrs : NULL,
 		.binding = lk_slice(p->binding, p->binding_n) };
 
 	lk_cert_subject(p->set.idevid->v[0], LK_OID_SERIAL_NUMBER, serial);
@@ -361,8 +368,8 @@ accept_certificate(struct lk_pledge *p, const struct response *r, struct lk_err 
 	LK_TRY(decode(r, &der, e));
 	LK_TRY(lk_certs_parse_pkcs7(lk_buf_slice(&der), &certs, e));
 	/*= RFC7030 4.2.3: the certificate is for the key that was asked about =*/
-	LK_REQUIRE(lk_slice_eq(lk_cert_spki(certs.v[0]), lk_key_spki(p->key)), e, LK_R_PLEDGE_CERTIFICATE,
-		"the certificate is for another key");
+	LK_REQUIRE(lk_slice_eq(lk_cert_spki(certs.v[0]), lk_key_spki(p->key)), e,
+		LK_R_PLEDGE_CERTIFICATE, "the certificate is for another key");
 	LK_TRY(lk_chain_verify(p->domain, certs.v[0], &p->ca, p->set.times, r->now, e));
 	p->ldevid = lk_cert_ref(certs.v[0]);
 	return LK_OK;
@@ -372,8 +379,11 @@ static struct lk_result
 accept_information(struct lk_pledge *p, const struct response *r, struct lk_err *e)
 {
 	char serial[LK_CERT_NAME_MAX], device[LK_CERT_NAME_MAX];
-	struct lk_onboarding_want want = { .domain = p->domain, .times = p->set.times, .now = r->now,
-		.device = device, .serial_number = serial };
+	struct lk_onboarding_want want = { .domain = p->domain,
+		.times = p->set.times,
+		.now = r->now,
+		.device = device,
+		.serial_number = serial };
 	struct lk_verified_onboarding verified;
 
 	lk_cert_subject(p->set.idevid->v[0], LK_OID_SERIAL_NUMBER, serial);
@@ -384,7 +394,7 @@ accept_information(struct lk_pledge *p, const struct response *r, struct lk_err 
 	return lk_onboarding_check(p->information, &want, &verified, e);
 }
 
-/* --- what is to be done ---------------------------------------------------------------------------------- */
+/* --- what is to be done ----------------------------------------------------------------------- */
 
 /* The requests of the states that send one. */
 static const struct {
@@ -443,7 +453,8 @@ body_of(struct lk_pledge *p)
 	return lk_slice(NULL, 0);
 }
 
-/* A failure is told where its subject is told: the voucher's until it verified, then enrolment's. */
+/* A failure is told where its subject is told: the voucher's until it verified, then enrolment's.
+ */
 static enum lk_ep
 endpoint_of(const struct lk_pledge *p, const char **ret_accept)
 {
@@ -559,8 +570,8 @@ lk_pledge_lost(struct lk_pledge *p, const struct lk_err *why)
 }
 
 struct lk_result
-lk_pledge_check_server(const struct lk_pledge *p, const struct lk_certs *server, int64_t now,
-	struct lk_err *e)
+lk_pledge_check_server(
+	const struct lk_pledge *p, const struct lk_certs *server, int64_t now, struct lk_err *e)
 {
 	LK_REQUIRE(server->n > 0, e, LK_R_VOUCHER_DOMAIN, "the registrar sent no certificate");
 	if (lk_cert_eq(server->v[0], p->voucher->pinned))
@@ -568,7 +579,7 @@ lk_pledge_check_server(const struct lk_pledge *p, const struct lk_certs *server,
 	return lk_chain_verify(p->domain, server->v[0], server, p->set.times, now, e);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct lk_result
 lk_pledge_new(const struct lk_pledge_settings *settings, struct lk_pledge **ret, struct lk_err *e)
@@ -577,7 +588,8 @@ lk_pledge_new(const struct lk_pledge_settings *settings, struct lk_pledge **ret,
 
 	LK_REQUIRE(p, e, LK_R_NOMEM, "no memory for a pledge");
 	p->set = *settings;
-	p->request = p->voucher_der = p->csr = p->information_der = p->body = LK_BUF_INIT(ANSWER_MAX);
+	p->request = p->voucher_der = p->csr = p->information_der = p->body =
+		LK_BUF_INIT(ANSWER_MAX);
 	*ret = p;
 	return LK_OK;
 }
@@ -626,10 +638,11 @@ lk_pledge_ldevid(const struct lk_pledge *p, const struct lk_key **ret_key,
 }
 
 struct lk_result
-lk_pledge_credentials(const struct lk_pledge *p, struct lk_pledge_credentials *ret, struct lk_err *e)
+lk_pledge_credentials(
+	const struct lk_pledge *p, struct lk_pledge_credentials *ret, struct lk_err *e)
 {
-	LK_REQUIRE(p->state == LK_PLEDGE_ONBOARDED, e, LK_R_PLEDGE_ORDER, "the attempt stands at %s",
-		lk_pledge_state_name(p->state));
+	LK_REQUIRE(p->state == LK_PLEDGE_ONBOARDED, e, LK_R_PLEDGE_ORDER,
+		"the attempt stands at %s", lk_pledge_state_name(p->state));
 	*ret = (struct lk_pledge_credentials){ p->key, p->ldevid, &p->ca, p->voucher->pinned,
 		lk_buf_slice(&p->voucher_der), lk_buf_slice(&p->information_der), p->information };
 	return LK_OK;

@@ -57,7 +57,7 @@ refuse(struct lk_err *e, const char *what)
 	return lk_fail(e, LK_R_CAGE, "%s: %s", what, strerror(errno));
 }
 
-/* --- limits ---------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static struct lk_result
 set_limit(int what, rlim_t most, struct lk_err *e)
@@ -87,7 +87,7 @@ set_limits(const struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- capabilities ---------------------------------------------------------------------------- */
+/* --- capabilities ----------------------------------------------------------------------------- */
 
 static struct lk_result
 keep_capabilities(uint64_t keep, struct lk_err *e)
@@ -112,7 +112,7 @@ keep_capabilities(uint64_t keep, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- files ----------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 #ifndef LANDLOCK_ACCESS_FS_REFER
 #define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
@@ -193,7 +193,7 @@ restrict_files(const struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- system calls ---------------------------------------------------------------------------- */
+/* --- system calls ----------------------------------------------------------------------------- */
 
 enum test {
 	ALWAYS,

@@ -34,9 +34,8 @@ enum lk_cage_right {
 };
 
 struct lk_cage_path {
-	const char
-		*path;   /* a file, or a folder with all below it; one that is missing is skipped */
-	unsigned rights; /* enum lk_cage_right */
+	const char *path; /* a file, or a folder and all below; what is missing is skipped */
+	unsigned rights;  /* enum lk_cage_right */
 };
 
 struct lk_cage_rules {

@@ -127,8 +127,7 @@ lk_checkpointer_start(struct lk_checkpointer *c, const struct lk_checkpointer_se
 	return accept(t, &copy, &why, e);
 }
 
-/* --- by the clock ------------------------------------------------------------------------------
- */
+/* --- by the clock ----------------------------------------------------------------------------- */
 
 /* First the file: it must never be older than the store. */
 static struct lk_result

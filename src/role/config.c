@@ -22,7 +22,7 @@
 const char *const lk_config_log_levels[] = { "debug", "info", "notice", "warning", "error", NULL };
 const char *const lk_config_log_formats[] = { "text", "json", NULL };
 
-/* --- one value ------------------------------------------------------------------------------- */
+/* --- one value -------------------------------------------------------------------------------- */
 
 static struct lk_result
 set_choice(const struct lk_config_key *k, const char *text, unsigned *ret, struct lk_err *e)
@@ -135,7 +135,7 @@ lk_config_defaults(const struct lk_config_spec *spec, void *values, struct lk_er
 	return LK_OK;
 }
 
-/* --- which key ------------------------------------------------------------------------------- */
+/* --- which key -------------------------------------------------------------------------------- */
 
 static const struct lk_config_key *
 find_key(const struct lk_config_spec *spec, const char *section, const char *name)
@@ -195,7 +195,7 @@ nearest_key(const struct lk_config_spec *spec, const char *section, const char *
 	return best;
 }
 
-/* --- a file ---------------------------------------------------------------------------------- */
+/* --- a file ----------------------------------------------------------------------------------- */
 
 struct reading {
 	const struct lk_config_spec *spec;
@@ -373,7 +373,7 @@ lk_config_read(const struct lk_config_spec *spec, const char *file, void *values
 	return read_all(spec, file, false, values, e);
 }
 
-/* --- printing -------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 /* Whether a key is the first of its section; keys of one section stand together. */
 static bool
@@ -460,7 +460,7 @@ lk_config_describe(const struct lk_config_spec *spec, struct lk_buf *out, struct
 	return LK_OK;
 }
 
-/* --- supervisor to role ---------------------------------------------------------------------- */
+/* --- supervisor to role ----------------------------------------------------------------------- */
 
 struct lk_result
 lk_config_pack(
@@ -501,7 +501,7 @@ lk_config_unpack(
 	return LK_OK;
 }
 
-/* --- the command line ------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static struct lk_result
 take_option(int option, struct lk_config_args *a, struct lk_err *e)

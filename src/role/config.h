@@ -98,28 +98,28 @@ struct lk_config_common {
 
 extern const char *const lk_config_log_levels[], *const lk_config_log_formats[];
 
-#define LK_CONFIG_COMMON(state)                                                                  \
-	LK_CONFIG_TEXT(struct lk_config_common, state_dir, "paths", "state_dir", state,          \
-		"The folder of what must survive a restart; each role has its own below it."),   \
-		LK_CONFIG_TEXT(struct lk_config_common, runtime_dir, "paths", "runtime_dir",     \
-			"/run/latchkey", "The folder of Unix sockets."),                         \
-		LK_CONFIG_CHOICE(struct lk_config_common, log_level, "log", "level", "info",     \
-			lk_config_log_levels, "The least level that is logged."),                \
-		LK_CONFIG_CHOICE(struct lk_config_common, log_format, "log", "format", "text",   \
-			lk_config_log_formats, "The form of a log line."),                       \
-		LK_CONFIG_U32(struct lk_config_common, uid_base, "process", "uid_base", "0", 0,  \
-			UINT32_MAX - 64,                                                         \
-			"Where the users latchkey-ROLE do not exist and the program is started " \
-			"as root: "                                                              \
-			"role number N runs as user and group uid_base + N. 0: as the starting " \
-			"user."),                                                                \
-		LK_CONFIG_BOOL(struct lk_config_common, cage_explain, "process", "cage_explain", \
-			"no",                                                                    \
-			"A role that makes a forbidden system call ends with its name in the "   \
-			"log. For "                                                              \
+#define LK_CONFIG_COMMON(state)                                                                   \
+	LK_CONFIG_TEXT(struct lk_config_common, state_dir, "paths", "state_dir", state,           \
+		"The folder of what must survive a restart; each role has its own below it."),    \
+		LK_CONFIG_TEXT(struct lk_config_common, runtime_dir, "paths", "runtime_dir",      \
+			"/run/latchkey", "The folder of Unix sockets."),                          \
+		LK_CONFIG_CHOICE(struct lk_config_common, log_level, "log", "level", "info",      \
+			lk_config_log_levels, "The least level that is logged."),                 \
+		LK_CONFIG_CHOICE(struct lk_config_common, log_format, "log", "format", "text",    \
+			lk_config_log_formats, "The form of a log line."),                        \
+		LK_CONFIG_U32(struct lk_config_common, uid_base, "process", "uid_base", "0", 0,   \
+			UINT32_MAX - 64,                                                          \
+			"Where the users latchkey-ROLE do not exist and the program is started "  \
+			"as root: "                                                               \
+			"role number N runs as user and group uid_base + N. 0: as the starting "  \
+			"user."),                                                                 \
+		LK_CONFIG_BOOL(struct lk_config_common, cage_explain, "process", "cage_explain",  \
+			"no",                                                                     \
+			"A role that makes a forbidden system call ends with its name in the "    \
+			"log. For "                                                               \
 			"finding a fault; otherwise the kernel ends it at once, without words."), \
-		LK_CONFIG_CHOICE(struct lk_config_common, crypto_policy, "crypto", "policy",     \
-			"nist", lk_policy_names,                                                 \
+		LK_CONFIG_CHOICE(struct lk_config_common, crypto_policy, "crypto", "policy",      \
+			"nist", lk_policy_names,                                                  \
 			"Which algorithms are used and taken; latchkey crypto show prints them.")
 
 struct lk_config_spec {
@@ -154,7 +154,7 @@ LK_RESULT lk_config_pack(const struct lk_config_spec *spec, const void *values, 
 LK_RESULT lk_config_unpack(
 	const struct lk_config_spec *spec, struct lk_slice in, void *values, struct lk_err *e);
 
-/* --- the command line of a daemon --------------------------------------------------------- */
+/* --- the command line of a daemon ------------------------------------------------------------- */
 enum lk_config_mode {
 	LK_CONFIG_RUN,
 	LK_CONFIG_CHECK, /* --check-config */

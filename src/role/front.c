@@ -31,7 +31,8 @@ copy_field(const char *from, char *to, size_t cap)
 		to[0] = 0;
 }
 
-/* /.well-known/est/<label>/<operation>: RFC 7030 3.2.2. One that is too long is no label of ours. */
+/* /.well-known/est/<label>/<operation>: RFC 7030 3.2.2. One that is too long is no label of ours.
+ */
 static void
 copy_label(enum lk_ep which, const char *path, struct lk_web_request_body *w)
 {
@@ -105,7 +106,8 @@ answered(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_er
 	}
 	reply = (struct lk_reply){ .status = (unsigned)body.status,
 		.content_type = body.content_type[0] ? body.content_type : NULL,
-		.retry_after_s = (unsigned)body.retry_after, .body = body.body,
+		.retry_after_s = (unsigned)body.retry_after,
+		.body = body.body,
 		.www_authenticate = body.challenge[0] ? body.challenge : NULL,
 		.close_after = body.close };
 	lk_request_reply(r, &reply);
@@ -126,7 +128,9 @@ on_request(struct lk_request *r, void *ctx)
 	if (which == LK_EP_COUNT)
 		lk_err_set(&e, LK_R_BUG, "no endpoint for %s", v->path);
 	else if (describe(r, which, &chain, binding, &w, &e).ok &&
-		lk_process_ask(f->process, LK_ROLE_KEEPER, 0, LK_BODY_web_request, &w, answered, r, 0, &e).ok)
+		 lk_process_ask(
+			 f->process, LK_ROLE_KEEPER, 0, LK_BODY_web_request, &w, answered, r, 0, &e)
+			 .ok)
 		return;
 	lk_request_reply_err(r, &e);
 }
@@ -148,8 +152,8 @@ make_routes(struct lk_front *f)
 
 		if (info->service != f->set.service)
 			continue;
-		f->routes[f->n_routes++] = (struct lk_route){ info->method, info->path, info->media_type,
-			info->body_max, on_request };
+		f->routes[f->n_routes++] = (struct lk_route){ info->method, info->path,
+			info->media_type, info->body_max, on_request };
 	}
 }
 
@@ -157,7 +161,8 @@ static struct lk_result
 make_tls(struct lk_front *f, struct lk_err *e)
 {
 	LK_CLEANUP(lk_tls_keyp) EVP_PKEY *key = NULL;
-	struct lk_tls_settings tls = { .chain = f->set.chain, .allow_tls12 = f->set.allow_tls12,
+	struct lk_tls_settings tls = { .chain = f->set.chain,
+		.allow_tls12 = f->set.allow_tls12,
 		.client_cert = LK_TLS_CLIENT_CERT_OPTIONAL };
 
 	LK_TRY(lk_tls_key_new(f->process, f->set.key, f->set.chain->v[0], &key, e));
@@ -171,12 +176,17 @@ listen_all(struct lk_front *f, struct lk_err *e)
 	int fd;
 
 	while ((fd = lk_process_listener(f->process, f->set.listener, f->n_servers)) >= 0) {
-		struct lk_server_settings s = { .listen_fd = fd, .routes = f->routes,
-			.n_routes = f->n_routes, .ctx = f, .tls = f->tls, .timeouts = f->set.timeouts,
-			.limits = f->set.limits, .on_refusal = on_refusal };
+		struct lk_server_settings s = { .listen_fd = fd,
+			.routes = f->routes,
+			.n_routes = f->n_routes,
+			.ctx = f,
+			.tls = f->tls,
+			.timeouts = f->set.timeouts,
+			.limits = f->set.limits,
+			.on_refusal = on_refusal };
 
-		LK_REQUIRE(f->n_servers < LISTENERS_MAX, e, LK_R_TOO_LARGE, "more than %d listeners",
-			LISTENERS_MAX);
+		LK_REQUIRE(f->n_servers < LISTENERS_MAX, e, LK_R_TOO_LARGE,
+			"more than %d listeners", LISTENERS_MAX);
 		LK_TRY(lk_server_new(f->process->loop, &s, &f->servers[f->n_servers], e));
 		f->n_servers++;
 	}

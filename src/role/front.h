@@ -15,9 +15,9 @@ struct lk_front; /* opaque */
 
 struct lk_front_settings {
 	enum lk_service service;
-	const char *listener;	      /* name of its listeners in the program's table */
+	const char *listener;         /* name of its listeners in the program's table */
 	const struct lk_certs *chain; /* of the TLS server, its own certificate first; copied */
-	enum lk_signer_key key;	      /* who signs for it */
+	enum lk_signer_key key;       /* who signs for it */
 	bool allow_tls12;
 	struct lk_server_timeouts timeouts; /* zero members: the server's defaults */
 	struct lk_server_limits limits;

@@ -35,7 +35,8 @@ number_of(const struct lk_peer_ref *peer)
 static struct lk_peer_ref
 peer_of(enum lk_role role, unsigned number, uint32_t id)
 {
-	return (struct lk_peer_ref){ role, number & ((1u << INDEX_BITS) - 1), number >> INDEX_BITS, id };
+	return (struct lk_peer_ref){ role, number & ((1u << INDEX_BITS) - 1), number >> INDEX_BITS,
+		id };
 }
 
 /* The end of a turn of the loop: what came in is committed, then who follows is fed. */
@@ -48,7 +49,8 @@ flush(void *ctx)
 
 	if (!lk_turn_flush(h->work.turn, &e).ok)
 		lk_log_err(&e, NULL);
-	if (h->work.feed && !lk_turn_is_open(h->work.turn) && !h->work.feed(h->work.keeper, &more, &e).ok)
+	if (h->work.feed && !lk_turn_is_open(h->work.turn) &&
+		!h->work.feed(h->work.keeper, &more, &e).ok)
 		lk_log_err(&e, NULL);
 	if (more)
 		lk_defer(h->process->loop, &h->flush);
@@ -63,16 +65,17 @@ answered(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_er
 
 	if (!m)
 		lk_turn_failed(h->work.turn, (uint32_t)tag, why);
-	else if (!lk_turn_receive(h->work.turn, (enum lk_role)(tag >> 32), 0, (uint32_t)tag, m->type, m->body,
-			 &e).ok)
+	else if (!lk_turn_receive(h->work.turn, (enum lk_role)(tag >> 32), 0, (uint32_t)tag,
+			 m->type, m->body, &e)
+			  .ok)
 		lk_log_err(&e, NULL);
 	lk_defer(h->process->loop, &h->flush);
 }
 
 /* A question that cannot be sent has failed at once; the turn hears of it in the next one. */
 static struct lk_result
-ask(struct lk_keeper_host *h, enum lk_role to, uint32_t id, enum lk_body type, struct lk_slice packed,
-	struct lk_err *e)
+ask(struct lk_keeper_host *h, enum lk_role to, uint32_t id, enum lk_body type,
+	struct lk_slice packed, struct lk_err *e)
 {
 	uint64_t tag = (uint64_t)to << 32 | id;
 	struct lk_err why = { 0 };
@@ -185,7 +188,8 @@ lk_keeper_host_message(struct lk_process *p, const struct lk_peer_ref *from,
 	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
 
 	lk_defer(p->loop, &h->flush);
-	return lk_turn_receive(h->work.turn, from->role, number_of(from), from->id, m->type, m->body, e);
+	return lk_turn_receive(
+		h->work.turn, from->role, number_of(from), from->id, m->type, m->body, e);
 }
 
 void

@@ -19,10 +19,10 @@ struct lk_keeper_host_work {
 	void *keeper;
 	struct lk_turn *turn;
 	struct lk_result (*tick)(void *keeper, struct lk_err *e); /* a few times a second */
-	/* More of the change stream, between turns; *ret_more: there is more that would be taken now.
-	 * NULL: there is no stream. */
+	/* More of the change stream, between turns; *ret_more: there is more that would be taken
+	 * now. NULL: there is no stream. */
 	struct lk_result (*feed)(void *keeper, bool *ret_more, struct lk_err *e);
-	const struct lk_certs *checkpoint_signers;		  /* borrowed */
+	const struct lk_certs *checkpoint_signers; /* borrowed */
 };
 
 /* The store is held against its newest checkpoint (lk_checkpointer_start()), in the file

@@ -53,7 +53,7 @@ refuse(const char *address, struct lk_err *e)
 	return lk_fail(e, LK_R_LISTEN, "%s: %s", address, strerror(errno));
 }
 
-/* --- TCP ------------------------------------------------------------------------------------- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 /* "192.0.2.1:8443" or "[fe80::1%eth0]:8443" into host and port. */
 static struct lk_result
@@ -111,7 +111,7 @@ open_tcp(const char *address, int *ret_fd, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- Unix ------------------------------------------------------------------------------------ */
+/* --- Unix ------------------------------------------------------------------------------------- */
 
 /* Removes what a program that is gone left behind; somebody who still listens keeps it. */
 static struct lk_result

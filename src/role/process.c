@@ -69,7 +69,7 @@ lk_process_end(struct lk_process *p)
 	lk_loop_stop(p->loop);
 }
 
-/* --- links ----------------------------------------------------------------------------------- */
+/* --- links ------------------------------------------------------------------------------------ */
 
 static struct link *
 find_link(const struct lk_process *p, enum lk_role role, uint32_t index)
@@ -123,7 +123,7 @@ close_offender(struct link *l, const struct lk_err *e)
 	drop_link(l);
 }
 
-/* --- dispatch -------------------------------------------------------------------------------- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 static lk_message_handler *
 find_handler(const struct lk_role_work *work, enum lk_body type, enum lk_role from)
@@ -253,7 +253,7 @@ new_link(struct lk_process *p, enum lk_role role, uint32_t index, struct link **
 	return LK_OK;
 }
 
-/* --- what the supervisor says ---------------------------------------------------------------- */
+/* --- what the supervisor says ----------------------------------------------------------------- */
 
 static struct lk_result
 take_listen(struct lk_process *p, struct lk_message *m, struct lk_err *e)
@@ -435,7 +435,7 @@ on_control(void *ctx, unsigned ready)
 	want(l);
 }
 
-/* --- what roles call ------------------------------------------------------------------------- */
+/* --- what roles call -------------------------------------------------------------------------- */
 
 int
 lk_process_listener(const struct lk_process *p, const char *name, size_t n)
@@ -589,7 +589,7 @@ lk_process_queued(const struct lk_process *p, enum lk_role role, uint32_t index)
 	return l && l->channel ? lk_channel_queued(l->channel) : 0;
 }
 
-/* --- beginning and end ----------------------------------------------------------------------- */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static void
 process_done(struct lk_process *p)

@@ -58,7 +58,7 @@ lk_signer_renew(struct lk_signer *s, enum lk_signer_key which, const struct lk_c
 	struct lk_signer_identity *id = &s->set.identity[which];
 
 	LK_REQUIRE(id->key && chain->n > 0 &&
-			lk_slice_eq(lk_key_spki(id->key), lk_cert_spki(chain->v[0])),
+			   lk_slice_eq(lk_key_spki(id->key), lk_cert_spki(chain->v[0])),
 		e, LK_R_KEY_MISMATCH, "the renewed certificate is of another key");
 	lk_certs_copy(chain, &id->chain);
 	return LK_OK;
@@ -68,7 +68,8 @@ static struct lk_result
 identity(const struct lk_signer *s, enum lk_signer_key which, const struct lk_signer_identity **ret,
 	struct lk_err *e)
 {
-	LK_REQUIRE(s->set.identity[which].key, e, LK_R_SIGNER_KEY, "key %d is not here", (int)which);
+	LK_REQUIRE(
+		s->set.identity[which].key, e, LK_R_SIGNER_KEY, "key %d is not here", (int)which);
 	*ret = &s->set.identity[which];
 	return LK_OK;
 }
@@ -104,7 +105,7 @@ voucher_request(struct lk_signer *s, const void *body, struct lk_buf *out, struc
 	LK_TRY(recorded(b->event, e));
 	LK_TRY(identity(s, LK_SIGNER_REGISTRAR, &id, e));
 	leaf.present = 1u << LK_REQUEST_CREATED_ON | 1u << LK_REQUEST_SERIAL_NUMBER |
-		1u << LK_REQUEST_ASSERTION;
+		       1u << LK_REQUEST_ASSERTION;
 	leaf.created_on = b->created_on;
 	leaf.assertion = LK_ASSERTION_PROXIMITY;
 	LK_TRY(text(b->serial_number, leaf.serial_number, sizeof leaf.serial_number, e));
@@ -133,7 +134,7 @@ voucher(struct lk_signer *s, const void *body, struct lk_buf *out, struct lk_err
 	LK_REQUIRE(b->assertion >= 0 && b->assertion < LK_ASSERTION_COUNT, e, LK_R_SIGNER_UNASKED,
 		"there is no assertion %lld", (long long)b->assertion);
 	leaf.present = 1u << LK_VOUCHER_CREATED_ON | 1u << LK_VOUCHER_ASSERTION |
-		1u << LK_VOUCHER_SERIAL_NUMBER | 1u << LK_VOUCHER_PINNED_DOMAIN_CERT;
+		       1u << LK_VOUCHER_SERIAL_NUMBER | 1u << LK_VOUCHER_PINNED_DOMAIN_CERT;
 	leaf.created_on = b->created_on;
 	leaf.assertion = (int)b->assertion;
 	LK_TRY(text(b->serial_number, leaf.serial_number, sizeof leaf.serial_number, e));
@@ -174,10 +175,13 @@ list_url(const struct lk_signer *s, int64_t profile, char dst[static LK_CERT_NAM
 	dst[0] = 0;
 	for (i = 0; s->set.publish_url[0] && i < LK_ARRAY_LEN(issuers); i++)
 		for (list = 0; list < LK_CRL_LIST_COUNT; list++)
-			if (issuers[i].profile == profile && lk_crl_lists[list].key == issuers[i].ca)
-				LK_REQUIRE(snprintf(dst, LK_CERT_NAME_MAX, "%s%s", s->set.publish_url,
-						   lk_crl_lists[list].path) < LK_CERT_NAME_MAX,
-					e, LK_R_TOO_LARGE, "the address of revocation lists is too long");
+			if (issuers[i].profile == profile &&
+				lk_crl_lists[list].key == issuers[i].ca)
+				LK_REQUIRE(
+					snprintf(dst, LK_CERT_NAME_MAX, "%s%s", s->set.publish_url,
+						lk_crl_lists[list].path) < LK_CERT_NAME_MAX,
+					e, LK_R_TOO_LARGE,
+					"the address of revocation lists is too long");
 	return LK_OK;
 }
 
@@ -227,11 +231,12 @@ onboarding_information(struct lk_signer *s, const void *body, struct lk_buf *out
 	struct lk_onboarding_leaves leaf;
 
 	LK_TRY(recorded(b->event, e));
-	LK_REQUIRE(s->set.onboarding, e, LK_R_SIGNER_KEY, "no onboarding information is configured");
+	LK_REQUIRE(
+		s->set.onboarding, e, LK_R_SIGNER_KEY, "no onboarding information is configured");
 	LK_TRY(identity(s, LK_SIGNER_REGISTRAR, &id, e));
 	leaf = *s->set.onboarding; /* borrows its buffers */
 	leaf.present |= 1u << LK_ONBOARDING_DEVICE | 1u << LK_ONBOARDING_SERIAL_NUMBER |
-		1u << LK_ONBOARDING_ISSUED_ON | 1u << LK_ONBOARDING_SEQUENCE;
+			1u << LK_ONBOARDING_ISSUED_ON | 1u << LK_ONBOARDING_SEQUENCE;
 	leaf.issued_on = b->issued_at;
 	leaf.sequence = (uint64_t)b->sequence;
 	LK_TRY(text(b->device_id, leaf.device, sizeof leaf.device, e));
@@ -284,7 +289,8 @@ checkpoint(struct lk_signer *s, const void *body, struct lk_buf *out, struct lk_
 	struct lk_checkpoint c = { .seq = (uint64_t)b->event, .at = b->at };
 
 	LK_TRY(recorded(b->event, e));
-	LK_TRY(identity(s, s->set.identity[LK_SIGNER_REGISTRAR].key ? LK_SIGNER_REGISTRAR : LK_SIGNER_VOUCHER,
+	LK_TRY(identity(s,
+		s->set.identity[LK_SIGNER_REGISTRAR].key ? LK_SIGNER_REGISTRAR : LK_SIGNER_VOUCHER,
 		&id, e));
 	memcpy(c.node, s->set.node, sizeof c.node);
 	memcpy(c.site, s->set.site, sizeof c.site);
@@ -319,8 +325,8 @@ tls(struct lk_signer *s, enum lk_role asker, const struct lk_sign_tls_body *b, s
 		LK_TRY(identity(s, tls_uses[i].key, &id, e));
 		return lk_key_sign(id->key, b->input, out, e);
 	}
-	return lk_fail(e, LK_R_SIGNER_UNASKED, "%s may not sign TLS with key %lld", lk_role_name(asker),
-		(long long)b->key);
+	return lk_fail(e, LK_R_SIGNER_UNASKED, "%s may not sign TLS with key %lld",
+		lk_role_name(asker), (long long)b->key);
 }
 
 struct lk_result

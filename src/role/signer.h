@@ -33,14 +33,15 @@ struct lk_signer_settings {
 
 void lk_signer_settings_done(struct lk_signer_settings *s); /* frees the identities */
 /* Consumes settings->identity, whatever the result: none is left there. */
-LK_RESULT lk_signer_new(struct lk_signer_settings *settings, struct lk_signer **ret,
-	struct lk_err *e);
+LK_RESULT lk_signer_new(
+	struct lk_signer_settings *settings, struct lk_signer **ret, struct lk_err *e);
 struct lk_signer *lk_signer_free(struct lk_signer *s);
 LK_DEFINE_CLEANUP(struct lk_signer *, lk_signer_free);
 
-/* A certificate of the key that is there was renewed: what is signed from now on names it. Copied. */
-LK_RESULT lk_signer_renew(struct lk_signer *s, enum lk_signer_key which, const struct lk_certs *chain,
-	struct lk_err *e);
+/* A certificate of the key that is there was renewed: what is signed from now on names it. Copied.
+ */
+LK_RESULT lk_signer_renew(struct lk_signer *s, enum lk_signer_key which,
+	const struct lk_certs *chain, struct lk_err *e);
 
 /* Signs one request, or says why not: LK_R_SIGNER_UNASKED (who may not ask, or the thing is not on
  * the list), LK_R_SIGNER_EVENT (no event recorded it), LK_R_SIGNER_KEY. Appends to out what a

@@ -19,8 +19,9 @@ lk_signer_load(struct lk_signer_settings *settings, enum lk_signer_key which, co
 		return LK_OK;
 	LK_TRY(lk_certs_read(chain_path, &id->chain, e));
 	LK_TRY(lk_key_load(uri, &id->key, e));
-	LK_REQUIRE(lk_slice_eq(lk_key_spki(id->key), lk_cert_spki(id->chain.v[0])), e, LK_R_KEY_MISMATCH,
-		"%s does not belong to the first certificate of %s", uri, chain_path);
+	LK_REQUIRE(lk_slice_eq(lk_key_spki(id->key), lk_cert_spki(id->chain.v[0])), e,
+		LK_R_KEY_MISMATCH, "%s does not belong to the first certificate of %s", uri,
+		chain_path);
 	return LK_OK;
 }
 

@@ -87,7 +87,8 @@ struct user {
 struct supervisor {
 	const struct lk_program *program;
 	const char *argv0;
-	bool accept_rollback; /* by the first processes; one that is started anew has no reason to */
+	bool accept_rollback; /* by the first processes; one that is started anew has no reason to
+			       */
 	void *config;
 	struct lk_loop *loop;
 	struct lk_signal *on_term, *on_int, *on_chld;
@@ -108,7 +109,7 @@ common(const struct supervisor *s)
 	return s->config;
 }
 
-/* --- users and folders ----------------------------------------------------------------------- */
+/* --- users and folders ------------------------------------------------------------------------ */
 
 static struct user
 user_of(const struct supervisor *s, enum lk_role role)
@@ -194,7 +195,7 @@ make_folders(const struct supervisor *s, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- listening sockets ----------------------------------------------------------------------- */
+/* --- listening sockets ------------------------------------------------------------------------ */
 
 static uint32_t
 count_of(const struct supervisor *s, const struct lk_program_role *row)
@@ -253,7 +254,7 @@ bind_all(struct supervisor *s, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- a process begins ------------------------------------------------------------------------ */
+/* --- a process begins ------------------------------------------------------------------------- */
 
 static void
 start_failed(const char *what)
@@ -443,7 +444,8 @@ static struct lk_result
 tell_start(struct child *c, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf config = LK_BUF_INIT(lk_body_max(LK_BODY_start));
-	struct lk_start_body body = { .accept_rollback = c->s->accept_rollback && !c->s->all_ready };
+	struct lk_start_body body = { .accept_rollback =
+					      c->s->accept_rollback && !c->s->all_ready };
 
 	LK_TRY(lk_config_pack(c->s->program->config, c->s->config, &config, e));
 	body.config = lk_buf_slice(&config);
@@ -451,7 +453,7 @@ tell_start(struct child *c, struct lk_err *e)
 	return LK_OK;
 }
 
-/* --- a process ends -------------------------------------------------------------------------- */
+/* --- a process ends --------------------------------------------------------------------------- */
 
 static void stop_next(struct supervisor *s);
 
@@ -569,7 +571,7 @@ on_child(void *ctx, int signo)
 			bury(&s->children[i], status);
 }
 
-/* --- the orderly end ------------------------------------------------------------------------- */
+/* --- the orderly end -------------------------------------------------------------------------- */
 
 /* The last role of the table that still runs ends next; NULL: none does. */
 static const struct lk_program_role *
@@ -635,7 +637,7 @@ on_stop_signal(void *ctx, int signo)
 		begin_stop(s);
 }
 
-/* --- what roles say -------------------------------------------------------------------------- */
+/* --- what roles say --------------------------------------------------------------------------- */
 
 static void
 became_ready(struct child *c)
@@ -742,7 +744,7 @@ on_ping(void *ctx)
 	lk_timer_at(s->ping, now + s->ping_ms);
 }
 
-/* --- beginning and end ----------------------------------------------------------------------- */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static struct lk_result
 make_children(struct supervisor *s, struct lk_err *e)
@@ -858,8 +860,10 @@ supervise(const struct lk_program *program, const char *argv0, bool accept_rollb
 	static struct supervisor s;
 	struct lk_err e = { .reason = LK_R_NONE };
 
-	s = (struct supervisor){ .program = program, .argv0 = argv0,
-		.accept_rollback = accept_rollback, .config = config };
+	s = (struct supervisor){ .program = program,
+		.argv0 = argv0,
+		.accept_rollback = accept_rollback,
+		.config = config };
 	signal(SIGPIPE, SIG_IGN);
 	lk_notify_init();
 	if (!supervisor_init(&s, &e).ok) {

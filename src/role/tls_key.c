@@ -23,7 +23,8 @@ ask(void *ctx, struct lk_slice tbs, struct lk_buf *sig, struct lk_err *e)
 	struct lk_sign_tls_body b = { .key = a->key, .input = tbs };
 	struct lk_signed_body s;
 
-	LK_TRY(lk_process_call(a->process, LK_ROLE_SIGNER, 0, LK_BODY_sign_tls, &b, SIGNER_MS, &packed, e));
+	LK_TRY(lk_process_call(
+		a->process, LK_ROLE_SIGNER, 0, LK_BODY_sign_tls, &b, SIGNER_MS, &packed, e));
 	LK_TRY(lk_body_unpack(LK_BODY_signed, lk_buf_slice(&packed), &s, e));
 	return lk_buf_append(sig, s.bytes, e);
 }

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUCKETS	       1024		 /* power of two */
-#define EFFECT_MAX     (8 * 1024 * 1024) /* bytes of one packed message */
-#define KEY_MAX	       LK_ID_MAX
-#define QUESTIONS_MAX  8192 /* open at once; more is refused with AGAIN */
-#define PARKED_MAX     8192
+#define BUCKETS       1024              /* power of two */
+#define EFFECT_MAX    (8 * 1024 * 1024) /* bytes of one packed message */
+#define KEY_MAX       LK_ID_MAX
+#define QUESTIONS_MAX 8192 /* open at once; more is refused with AGAIN */
+#define PARKED_MAX    8192
 
 union any_body {
 #define LK_BODY(name) struct lk_##name##_body as_##name;
@@ -231,7 +231,7 @@ bucket_of(const char *key)
 	return h & (BUCKETS - 1);
 }
 
-/* --- what handlers call ---------------------------------------------------------------------- */
+/* --- what handlers call ----------------------------------------------------------------------- */
 
 static struct lk_result
 remember_change(struct lk_turn *t, const struct lk_record *r, bool removed, struct lk_err *e)
@@ -282,16 +282,17 @@ lk_turn_event(struct lk_turn *t, const struct lk_event *ev, int64_t *ret_seq, st
 
 	r.at = lk_turn_now(t);
 	LK_TRY(lk_slice_to_str(lk_slice_str(ev->type), "event type", r.type, sizeof r.type, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(ev->device_id), "device id", r.device_id,
-		sizeof r.device_id, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(ev->device_id), "device id", r.device_id, sizeof r.device_id, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(ev->run_id), "run id", r.run_id, sizeof r.run_id, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(ev->actor), "actor", r.actor, sizeof r.actor, e));
 	if (ev->reason != LK_R_NONE) {
 		snprintf(clause, sizeof clause, "%s %s", reason->clause.document,
 			reason->clause.section);
-		LK_TRY(lk_slice_to_str(lk_slice_str(reason->symbol), "reason", r.reason,
-			sizeof r.reason, e));
-		LK_TRY(lk_slice_to_str(lk_slice_str(clause), "clause", r.clause, sizeof r.clause, e));
+		LK_TRY(lk_slice_to_str(
+			lk_slice_str(reason->symbol), "reason", r.reason, sizeof r.reason, e));
+		LK_TRY(lk_slice_to_str(
+			lk_slice_str(clause), "clause", r.clause, sizeof r.clause, e));
 	}
 	LK_TRY(lk_blob_set(&r.payload, ev->payload, e));
 	LK_TRY(lk_ledger_append(t->set.store, t->set.random, &r, e));
@@ -328,8 +329,9 @@ struct lk_result
 lk_turn_reply(struct lk_turn *t, const struct lk_message_in *m, enum lk_body type, const void *body,
 	struct lk_err *e)
 {
-	struct effect x = { .kind = EFFECT_REPLY, .to = m->from, .index = m->index, .id = m->id,
-		.type = type };
+	struct effect x = {
+		.kind = EFFECT_REPLY, .to = m->from, .index = m->index, .id = m->id, .type = type
+	};
 
 	return add_effect(t, &x, body, e);
 }
@@ -338,7 +340,10 @@ struct lk_result
 lk_turn_refuse(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
 	struct lk_err *e)
 {
-	struct effect x = { .kind = EFFECT_REFUSE, .to = m->from, .index = m->index, .id = m->id,
+	struct effect x = { .kind = EFFECT_REFUSE,
+		.to = m->from,
+		.index = m->index,
+		.id = m->id,
 		.type = m->type };
 	struct effect **at = t->effects_end;
 
@@ -350,8 +355,9 @@ struct lk_result
 lk_turn_ask(struct lk_turn *t, enum lk_role to, enum lk_body type, const void *body,
 	enum lk_body expect, const char *subject, lk_turn_handler *then, struct lk_err *e)
 {
-	struct effect x = { .kind = EFFECT_ASK, .to = to, .type = type, .expect = expect,
-		.then = then };
+	struct effect x = {
+		.kind = EFFECT_ASK, .to = to, .type = type, .expect = expect, .then = then
+	};
 
 	LK_REQUIRE(t->n_questions < QUESTIONS_MAX, e, LK_R_BUSY, "%d questions are open",
 		QUESTIONS_MAX);
@@ -379,8 +385,9 @@ lk_turn_asks(const struct lk_turn *t, const char *subject)
 struct lk_result
 lk_turn_park(struct lk_turn *t, const struct lk_message_in *m, const char *key, struct lk_err *e)
 {
-	struct effect x = { .kind = EFFECT_PARK, .to = m->from, .index = m->index, .id = m->id,
-		.type = m->type };
+	struct effect x = {
+		.kind = EFFECT_PARK, .to = m->from, .index = m->index, .id = m->id, .type = m->type
+	};
 
 	LK_REQUIRE(t->n_parked < PARKED_MAX, e, LK_R_BUSY, "%d requests wait", PARKED_MAX);
 	LK_TRY(set_key(&x, key, e));
@@ -388,8 +395,8 @@ lk_turn_park(struct lk_turn *t, const struct lk_message_in *m, const char *key, 
 }
 
 struct lk_result
-lk_turn_answer(struct lk_turn *t, const char *key, enum lk_body type, const void *body,
-	struct lk_err *e)
+lk_turn_answer(
+	struct lk_turn *t, const char *key, enum lk_body type, const void *body, struct lk_err *e)
 {
 	struct effect x = { .kind = EFFECT_ANSWER, .type = type };
 
@@ -397,7 +404,7 @@ lk_turn_answer(struct lk_turn *t, const char *key, enum lk_body type, const void
 	return add_effect(t, &x, body, e);
 }
 
-/* --- deciding ---------------------------------------------------------------------------------- */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 struct lk_result
 lk_turn_begin(struct lk_turn *t, struct lk_err *e)
@@ -411,8 +418,8 @@ lk_turn_begin(struct lk_turn *t, struct lk_err *e)
 
 /* Runs one step in a savepoint; whatever it wrote or meant to send is undone when it refuses. */
 static struct lk_result
-in_savepoint(struct lk_turn *t, lk_turn_handler *step, const struct lk_message_in *m,
-	struct lk_err *e)
+in_savepoint(
+	struct lk_turn *t, lk_turn_handler *step, const struct lk_message_in *m, struct lk_err *e)
 {
 	struct effect **effects = t->effects_end;
 	struct change **changes = t->changes_end;
@@ -510,8 +517,8 @@ is_answer(enum lk_body type)
 }
 
 struct lk_result
-lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t id, enum lk_body type,
-	struct lk_slice packed, struct lk_err *e)
+lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t id,
+	enum lk_body type, struct lk_slice packed, struct lk_err *e)
 {
 	union any_body body;
 	struct lk_message_in m = { from, index, id, type, &body, "", NULL };
@@ -535,7 +542,7 @@ lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t i
 	return decide(t, handler, &m, e);
 }
 
-/* --- effects ----------------------------------------------------------------------------------- */
+/* --- effects ---------------------------------------------------------------------------------- */
 
 /* What cannot be sent is not lost in silence: questions become overdue, and a peer that is gone
  * asks again when it is back. */
@@ -543,8 +550,8 @@ static void
 send_effect(struct lk_turn *t, const struct effect *x, enum lk_turn_send kind, enum lk_role to,
 	unsigned index, uint32_t id)
 {
-	lk_ignore(t->set.send(t->set.send_ctx, kind, to, index, id, x->type,
-		lk_buf_slice(&x->packed), NULL));
+	lk_ignore(t->set.send(
+		t->set.send_ctx, kind, to, index, id, x->type, lk_buf_slice(&x->packed), NULL));
 }
 
 static void
@@ -695,11 +702,12 @@ struct lk_result
 lk_turn_send(struct lk_turn *t, enum lk_role to, enum lk_body type, struct lk_slice packed,
 	struct lk_err *e)
 {
-	LK_REQUIRE(!t->open, e, LK_R_BUG, "%s may rest on what is not committed", lk_body_name(type));
+	LK_REQUIRE(
+		!t->open, e, LK_R_BUG, "%s may rest on what is not committed", lk_body_name(type));
 	return t->set.send(t->set.send_ctx, LK_SEND_EVENT, to, 0, 0, type, packed, e);
 }
 
-/* --- time and loss ----------------------------------------------------------------------------- */
+/* --- time and loss ---------------------------------------------------------------------------- */
 
 static void
 fail_question(struct lk_turn *t, struct question *q, const struct lk_err *why)
@@ -775,7 +783,8 @@ lk_turn_tick(struct lk_turn *t)
 	fail_overdue(t, now);
 	for (i = 0; i < BUCKETS; i++)
 		for (pp = &t->parked[i]; (p = *pp);) {
-			struct lk_message_in m = { p->from, p->index, p->id, p->type, NULL, p->key, NULL };
+			struct lk_message_in m = { p->from, p->index, p->id, p->type, NULL, p->key,
+				NULL };
 
 			if (p->deadline > now) {
 				pp = &p->next;

@@ -219,7 +219,8 @@ lk_ledger_erase_device(
 
 /*= Latchkey ledger checkpoint: the store holds the head that was signed =*/
 struct lk_result
-lk_ledger_check_rollback(struct lk_store *s, const struct lk_ledger_head *was_signed, struct lk_err *e)
+lk_ledger_check_rollback(
+	struct lk_store *s, const struct lk_ledger_head *was_signed, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
 	struct lk_ledger_head head;

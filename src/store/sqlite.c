@@ -36,7 +36,7 @@ sqlite_of(struct lk_store *s)
 	return (struct sqlite *)s;
 }
 
-/* --- SQL text ----------------------------------------------------------------------------- */
+/* --- SQL text --------------------------------------------------------------------------------- */
 
 /* Made of static tables only, so that it fits is a contract and not a question of input. */
 struct sql {
@@ -193,7 +193,7 @@ sql_count(struct sql *sql, enum lk_index index, unsigned prefix)
 	add_equals(sql, t, x->columns, prefix, " AND ");
 }
 
-/* --- statements --------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static enum lk_reason
 reason_of(int rc)
@@ -328,7 +328,7 @@ ask(struct sqlite *q, const char *sql, struct answer *ret, struct lk_err *e)
 	return r;
 }
 
-/* --- the operations ----------------------------------------------------------------------- */
+/* --- the operations --------------------------------------------------------------------------- */
 
 /* A full disk makes SQLite end the whole transaction by itself. What follows must not go into the
  * file outside of one. */
@@ -493,7 +493,7 @@ static const struct lk_store_ops ops = {
 	.close = sqlite_close,
 };
 
-/* --- opening ------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* From nothing to the current schema. */
 static struct lk_result

@@ -34,11 +34,11 @@
 #define NS_PER_MS  1e6
 #define PROCS_MAX  32
 
-#define must(call)                                                              \
-	do {                                                                    \
-		struct lk_err must_e = { 0 }, *e = &must_e;                     \
-		if (!(call).ok)                                                 \
-			give_up(#call, must_e.msg);                             \
+#define must(call)                                          \
+	do {                                                \
+		struct lk_err must_e = { 0 }, *e = &must_e; \
+		if (!(call).ok)                             \
+			give_up(#call, must_e.msg);         \
 	} while (0)
 
 static _Noreturn void
@@ -59,8 +59,7 @@ struct kind_info {
 	unsigned floor[UNIT_COUNT];
 };
 
-#define HANDSHAKE(n)                                                                       \
-	[UNIT_KEYGEN] = (n), [UNIT_ECDH] = (n), [UNIT_SIGN] = (n)
+#define HANDSHAKE(n) [UNIT_KEYGEN] = (n), [UNIT_ECDH] = (n), [UNIT_SIGN] = (n)
 static struct kind_info kinds[KIND_COUNT] = {
 	/* CertificateVerify and the device CA's signature; the chain above is known */
 	[TLS_MUTUAL] = { "tls-mutual", "noc", 8443, 1, { HANDSHAKE(1), [UNIT_VERIFY] = 2 } },
@@ -127,7 +126,7 @@ struct bench {
 	unsigned unit_n;
 };
 
-/* --- clocks ------------------------------------------------------------------------------------ */
+/* --- clocks ----------------------------------------------------------------------------------- */
 
 static int64_t
 read_clock(clockid_t clock)
@@ -204,12 +203,13 @@ watch_all(struct bench *b, const char *program, const char *pid)
 		watch(b, program, (int)child);
 }
 
-/* --- operations ---------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static void
 dial(struct op *o)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(kinds[o->kind].port),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(kinds[o->kind].port),
 		.sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int on = 1;
 
@@ -248,9 +248,10 @@ pledge_request(struct bench *b, const struct device *d, struct lk_buf *out)
 	struct lk_slice registrar = lk_cert_der(b->registrar.v[0]);
 	struct lk_voucher_request_leaves leaf = { .assertion = LK_ASSERTION_PROXIMITY,
 		.present = 1u << LK_REQUEST_ASSERTION | 1u << LK_REQUEST_NONCE |
-			1u << LK_REQUEST_SERIAL_NUMBER | 1u << LK_REQUEST_PROXIMITY_REGISTRAR_CERT,
-		.proximity_registrar_cert = { (uint8_t *)(uintptr_t)registrar.p, registrar.n, 0,
-			registrar.n } };
+			   1u << LK_REQUEST_SERIAL_NUMBER |
+			   1u << LK_REQUEST_PROXIMITY_REGISTRAR_CERT,
+		.proximity_registrar_cert = {
+			(uint8_t *)(uintptr_t)registrar.p, registrar.n, 0, registrar.n } };
 	uint8_t nonce[16];
 
 	lk_random_fill(&lk_random_system, nonce, sizeof nonce);
@@ -280,15 +281,23 @@ registrar_request(struct bench *b, const struct device *d, struct lk_buf *out)
 static void
 start(struct bench *b, enum kind kind, struct device *d, struct op *o)
 {
-	struct lk_pledge_settings pledge = { .idevid = &d->idevid, .idevid_key = d->idevid_key,
-		.manufacturer = b->manufacturer, .times = LK_TIMES_IGNORE,
-		.accept_nonceless = true, .accept_assertions = (1u << LK_ASSERTION_COUNT) - 1,
-		.random = &lk_random_system, .new_key = new_key };
-	struct lk_channel_settings channel = { .own = d->ldevid, .own_chain = &d->ca,
-		.own_key = d->key, .host = "localhost", .judge = take_any };
+	struct lk_pledge_settings pledge = { .idevid = &d->idevid,
+		.idevid_key = d->idevid_key,
+		.manufacturer = b->manufacturer,
+		.times = LK_TIMES_IGNORE,
+		.accept_nonceless = true,
+		.accept_assertions = (1u << LK_ASSERTION_COUNT) - 1,
+		.random = &lk_random_system,
+		.new_key = new_key };
+	struct lk_channel_settings channel = { .own = d->ldevid,
+		.own_chain = &d->ca,
+		.own_key = d->key,
+		.host = "localhost",
+		.judge = take_any };
 
-	*o = (struct op){ .kind = kind, .device = d, .fd = -1,
-		.body = LK_BUF_INIT(LK_REGISTRAR_REQUEST_MAX) };
+	*o = (struct op){
+		.kind = kind, .device = d, .fd = -1, .body = LK_BUF_INIT(LK_REGISTRAR_REQUEST_MAX)
+	};
 	if (kind == MASA_VOUCHER) {
 		registrar_request(b, d, &o->body);
 		channel.own = b->registrar.v[0];
@@ -310,9 +319,11 @@ ask(struct op *o)
 	static const struct lk_http1_request requests[KIND_COUNT] = {
 		[TLS_MUTUAL] = { .method = "GET", .target = "/.well-known/est/cacerts" },
 		[PEER] = { .method = "GET", .target = "/cacerts" },
-		[MASA_VOUCHER] = { .method = "POST", .target = "/.well-known/brski/requestvoucher",
+		[MASA_VOUCHER] = { .method = "POST",
+			.target = "/.well-known/brski/requestvoucher",
 			.content_type = "application/voucher-cms+json" },
-		[EST_ENROLL] = { .method = "POST", .target = "/.well-known/est/simplereenroll",
+		[EST_ENROLL] = { .method = "POST",
+			.target = "/.well-known/est/simplereenroll",
 			.content_type = "application/pkcs10" },
 	};
 	LK_CLEANUP(lk_buf_done) struct lk_buf csr = LK_BUF_INIT(LK_CSR_MAX);
@@ -462,7 +473,7 @@ finish(struct op *o, struct result *r)
 	lk_buf_done(&o->body);
 }
 
-/* --- one turn: the same kind for some devices ----------------------------------------------------- */
+/* --- one turn: the same kind for some devices ------------------------------------------------- */
 
 static int
 patience_ms(const struct op *o)
@@ -563,7 +574,7 @@ count_decodings(struct bench *b)
 	kinds[MASA_VOUCHER].floor[UNIT_D2I_X509] = sent_certs(&b->registrar, b->registrar.v[0]);
 }
 
-/* --- the report ------------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------- */
 
 static int
 by_size(const void *a, const void *b)
@@ -643,9 +654,9 @@ report(struct bench *b, enum kind kind)
 	qsort(r->latency_ms, r->n, sizeof *r->latency_ms, by_size);
 	p50 = r->latency_ms[r->n / 2];
 	p99 = r->latency_ms[r->n * 99 / 100];
-	printf("%-14s %6u %8.0f %9.3f %9.3f %7.2f %9.3f %7.2f %8.1f %8.1f  ", kinds[kind].name, r->n,
-		rate, cpu, least, cpu / least, peer, cpu / peer, p50, p99);
-	json_object_foreach(roles, role, ms)
+	printf("%-14s %6u %8.0f %9.3f %9.3f %7.2f %9.3f %7.2f %8.1f %8.1f  ", kinds[kind].name,
+		r->n, rate, cpu, least, cpu / least, peer, cpu / peer, p50, p99);
+	json_object_foreach (roles, role, ms)
 		if (json_number_value(ms) >= 0.005)
 			printf(" %s %.3f", role, json_number_value(ms));
 	putchar('\n');
@@ -666,7 +677,7 @@ print_units(const struct bench *b)
 	putchar('\n');
 }
 
-/* --- set-up ----------------------------------------------------------------------------------------- */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 static void
 read_certs(const struct bench *b, const char *name, struct lk_certs *ret)
@@ -715,7 +726,8 @@ read_all(struct bench *b)
 static void
 run(struct bench *b, unsigned rounds)
 {
-	static const enum kind order[] = { BRSKI_ONBOARD, PEER, TLS_MUTUAL, EST_ENROLL, MASA_VOUCHER };
+	static const enum kind order[] = { BRSKI_ONBOARD, PEER, TLS_MUTUAL, EST_ENROLL,
+		MASA_VOUCHER };
 	unsigned part = b->n_devices / rounds, round;
 	size_t i;
 
@@ -739,7 +751,8 @@ main(int argc, char **argv)
 	unsigned kind;
 
 	if (argc != 9)
-		give_up("usage", "bench FIRST DEVICES ROUNDS FOLDER NOC-PID MASA-PID NGINX-PID OUT");
+		give_up("usage",
+			"bench FIRST DEVICES ROUNDS FOLDER NOC-PID MASA-PID NGINX-PID OUT");
 	b.first = (unsigned)whole_number(argv[1], 0);
 	b.n_devices = (unsigned)whole_number(argv[2], 1);
 	snprintf(b.folder, sizeof b.folder, "%s", argv[4]);
@@ -750,8 +763,9 @@ main(int argc, char **argv)
 	run(&b, (unsigned)whole_number(argv[3], 1));
 	count_decodings(&b);
 	print_units(&b);
-	printf("%-14s %6s %8s %9s %9s %7s %9s %7s %8s %8s   CPU ms by role\n", "operation", "n", "per s",
-		"CPU ms", "floor ms", "x floor", "nginx ms", "x nginx", "p50 ms", "p99 ms");
+	printf("%-14s %6s %8s %9s %9s %7s %9s %7s %8s %8s   CPU ms by role\n", "operation", "n",
+		"per s", "CPU ms", "floor ms", "x floor", "nginx ms", "x nginx", "p50 ms",
+		"p99 ms");
 	for (kind = 0; kind < KIND_COUNT; kind++)
 		json_array_append_new(list, report(&b, (enum kind)kind));
 	if (json_dump_file(list, argv[8], JSON_INDENT(2) | JSON_REAL_PRECISION(4)) != 0)

@@ -14,12 +14,12 @@
 #define SIGNED_BYTES  130  /* of a TLS 1.3 CertificateVerify */
 #define CONTENT_BYTES 1200 /* of a voucher with a certificate in it */
 
-#define must(cond)                                                                 \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "bench: OpenSSL refused: %s\n", #cond);    \
-			abort();                                                   \
-		}                                                                  \
+#define must(cond)                                                              \
+	do {                                                                    \
+		if (!(cond)) {                                                  \
+			fprintf(stderr, "bench: OpenSSL refused: %s\n", #cond); \
+			abort();                                                \
+		}                                                               \
 	} while (0)
 
 const char *const unit_names[UNIT_COUNT] = { "keygen", "ecdh", "sign", "verify", "d2i_x509", "csr",
@@ -141,8 +141,10 @@ make_bed(const struct unit_samples *samples, struct bed *b)
 {
 	LK_CLEANUP(lk_openssl_freep) uint8_t *point = NULL;
 
-	*b = (struct bed){ .samples = samples, .own = EVP_EC_gen("P-256"),
-		.peer = EVP_EC_gen("P-256"), .x = X509_dup(lk_cert_x509(samples->cert)) };
+	*b = (struct bed){ .samples = samples,
+		.own = EVP_EC_gen("P-256"),
+		.peer = EVP_EC_gen("P-256"),
+		.x = X509_dup(lk_cert_x509(samples->cert)) };
 	must(b->own && b->peer && b->x && X509_set_pubkey(b->x, b->own) == 1);
 	must(EVP_PKEY_get1_encoded_public_key(b->peer, &point) == POINT_MAX);
 	memcpy(b->point, point, POINT_MAX);

@@ -28,4 +28,5 @@ struct unit_samples {
 };
 
 /* Adds `times` calls of each to the nanoseconds in ns. Ends the program where OpenSSL fails. */
-void unit_cost_add(const struct unit_samples *samples, unsigned times, int64_t ns[static UNIT_COUNT]);
+void unit_cost_add(
+	const struct unit_samples *samples, unsigned times, int64_t ns[static UNIT_COUNT]);

@@ -24,6 +24,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(n <= sizeof line.text);
 	}
 	for (i = 0; i + 1 < n; i++)
-		assert((unsigned char)line.text[i] >= 0x20 || !line.text[i] || line.text[i] == '\t');
+		assert((unsigned char)line.text[i] >= 0x20 || !line.text[i] ||
+			line.text[i] == '\t');
 	return 0;
 }

@@ -55,7 +55,8 @@ main(int argc, char **argv)
 	LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
 	for (i = 0; i < n; i++) {
 		if (files[i]->d_name[0] != '.') {
-			printf("%s\n", files[i]->d_name); /* the last one named is the one that crashed */
+			printf("%s\n",
+				files[i]->d_name); /* the last one named is the one that crashed */
 			fflush(stdout);
 			replay(argv[1], files[i]->d_name);
 		}

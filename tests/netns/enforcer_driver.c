@@ -17,8 +17,8 @@
 #include "ipc/channel.h"
 #include "noc/noc.h"
 
-static const char *const kinds[LK_PORT_EVENT_COUNT] = { "seen", "authenticated", "left", "foreign-mac",
-	"foreign-source", "lease" };
+static const char *const kinds[LK_PORT_EVENT_COUNT] = { "seen", "authenticated", "left",
+	"foreign-mac", "foreign-source", "lease" };
 
 static void
 or_die(struct lk_result r, const struct lk_err *e)
@@ -86,10 +86,12 @@ obey(struct lk_channel *control, struct lk_channel *keeper)
 	struct lk_port_close_body c = { .deauthenticate = true };
 	char line[256], word[16], port[64] = "", mac[18] = "";
 	struct lk_err e;
+	int n;
 
 	if (!fgets(line, sizeof line, stdin))
 		exit(0);
-	if (sscanf(line, "%15s %63s %17s", word, port, mac) < 1) /* lint: banned: the test's own words */
+	n = sscanf(line, "%15s %63s %17s", word, port, mac); /* lint: banned: our own words */
+	if (n < 1)
 		return;
 	memcpy(o.port, port, sizeof o.port);
 	memcpy(o.mac, mac, sizeof o.mac);
@@ -98,14 +100,18 @@ obey(struct lk_channel *control, struct lk_channel *keeper)
 	memcpy(c.mac, mac, sizeof c.mac);
 	if (strcmp(word, "open") == 0) {
 		or_die(lk_body_pack(LK_BODY_port_open, &o, &packed, &e), &e);
-		or_die(lk_channel_request(keeper, LK_BODY_port_open, lk_buf_slice(&packed), done, NULL, LK_BODY_port_open, &e), &e);
+		or_die(lk_channel_request(keeper, LK_BODY_port_open, lk_buf_slice(&packed), done,
+			       NULL, LK_BODY_port_open, &e),
+			&e);
 	} else if (strcmp(word, "close") == 0) {
 		or_die(lk_body_pack(LK_BODY_port_close, &c, &packed, &e), &e);
-		or_die(lk_channel_request(keeper, LK_BODY_port_close, lk_buf_slice(&packed), done, NULL, LK_BODY_port_close, &e), &e);
+		or_die(lk_channel_request(keeper, LK_BODY_port_close, lk_buf_slice(&packed), done,
+			       NULL, LK_BODY_port_close, &e),
+			&e);
 	} else if (strcmp(word, "die") == 0) {
 		exit(0);
 	} else {
-		event(control, LK_BODY_shutdown, &(struct lk_shutdown_body){ }, -1);
+		event(control, LK_BODY_shutdown, &(struct lk_shutdown_body){}, -1);
 	}
 }
 
@@ -153,7 +159,8 @@ main(int argc, char **argv)
 	close(theirs[0]);
 	event(control, LK_BODY_link, &(struct lk_link_body){ .role = LK_ROLE_KEEPER }, theirs[1]);
 	close(theirs[1]);
-	event(control, LK_BODY_start, &(struct lk_start_body){ .config = lk_buf_slice(&packed) }, -1);
+	event(control, LK_BODY_start, &(struct lk_start_body){ .config = lk_buf_slice(&packed) },
+		-1);
 	for (;;) {
 		struct pollfd fds[] = { { 0, POLLIN, 0 }, { lk_channel_fd(control), POLLIN, 0 },
 			{ lk_channel_fd(keeper), POLLIN, 0 } };

@@ -163,4 +163,4 @@
 "\textensions may be: cRLDistributionPoints\n"
 "\tkeys: P-256 P-384 Ed25519 RSA-3072\n"
 "\tlife: 30 days, at most 398\n"
-/* clang-format on */
+	/* clang-format on */

@@ -17,8 +17,7 @@
 
 #define PACKED_MAX (64 << 20)
 
-/* --- what comes out ------------------------------------------------------------------------------
- */
+/* --- what comes out --------------------------------------------------------------------------- */
 
 static void
 note_answer(struct site *s, enum lk_body type, struct lk_slice packed)
@@ -93,8 +92,7 @@ room(void *ctx, enum lk_role to)
 	return s->told_room;
 }
 
-/* --- what goes in
- * ---------------------------------------------------------------------------------- */
+/* --- what goes in ----------------------------------------------------------------------------- */
 
 struct site_question *
 site_question(struct site *s, enum lk_role to)
@@ -229,8 +227,7 @@ site_put(struct site *s, struct lk_record *r)
 	must_succeed(lk_store_commit(s->store, e));
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* A Weyl sequence, its bits stirred: an id of many thousand is not met twice. */
 static void
@@ -387,8 +384,7 @@ site_done(struct site *s)
 	lk_record_done(&s->event);
 }
 
-/* --- the device
- * ------------------------------------------------------------------------------------------ */
+/* --- the device ------------------------------------------------------------------------------- */
 
 int64_t
 site_ask(struct site *s, const struct lk_certs *chain, enum lk_ep endpoint, struct lk_slice body)
@@ -504,8 +500,7 @@ site_answered(struct site *s)
 	return lk_cert_ref(certs.v[0]);
 }
 
-/* --- the others
- * -------------------------------------------------------------------------------------------- */
+/* --- the others ------------------------------------------------------------------------------- */
 
 void
 site_masa(struct site *s, int64_t status, const char *type, struct lk_slice body)
@@ -597,9 +592,7 @@ site_port_event(struct site *s, enum lk_port_event kind, const char *port, const
 	receive(s, LK_ROLE_ENFORCER, 0, LK_BODY_port_event, &p);
 }
 
-/* --- as far as
- * ------------------------------------------------------------------------------------------------
- */
+/* --- as far as -------------------------------------------------------------------------------- */
 
 static void
 reach_requested(struct site *s)
@@ -670,8 +663,7 @@ site_until(struct site *s, enum site_step step)
 		reach[i](s);
 }
 
-/* --- what is there
- * ---------------------------------------------------------------------------------------------- */
+/* --- what is there ---------------------------------------------------------------------------- */
 
 const struct lk_device_record *
 site_device(struct site *s)

@@ -73,7 +73,7 @@ struct site {
 	bool signer_waits;
 	void (*told)(void *ctx, enum lk_role to, enum lk_body type, struct lk_slice packed);
 	void *told_ctx;
-	bool told_gone;	  /* who follows the change stream is not there */
+	bool told_gone;   /* who follows the change stream is not there */
 	size_t told_room; /* how many messages it takes now */
 
 	/* The answer to the newest message; replied is false while it is parked. */
@@ -114,7 +114,7 @@ void site_put(struct site *s, struct lk_record *r);
 void site_add_manufacturer(
 	struct site *s, const char *id, const struct pki_id *ca, const char *unknown);
 
-/* --- what a device does ---------------------------------------------------------------------- */
+/* --- what a device does ----------------------------------------------------------------------- */
 
 /* One HTTP request of a TLS client that showed `chain` (NULL: none). Returns the status, 0 while
  * the request is parked. */
@@ -138,8 +138,7 @@ void site_make_csr(struct site *s, const struct lk_key *key, const struct site_c
 /* The certificate in the answer to it. Caller frees. */
 struct lk_cert *site_answered(struct site *s);
 
-/* --- what others do ----------------------------------------------------------------------------
- */
+/* --- what others do --------------------------------------------------------------------------- */
 
 /* The oldest open question to a role; NULL: there is none. */
 struct site_question *site_question(struct site *s, enum lk_role to);
@@ -162,8 +161,7 @@ enum lk_reason site_grant_for(struct site *s, const struct lk_grant_request_body
 enum lk_reason site_grant(struct site *s, const char *port, const char *mac);
 void site_port_event(struct site *s, enum lk_port_event kind, const char *port, const char *mac);
 
-/* --- as far as: everybody does what is right ---------------------------------------------------
- */
+/* --- as far as: everybody does what is right -------------------------------------------------- */
 
 enum site_step {
 	SITE_REQUESTED, /* the courier has the registrar's request */
@@ -179,8 +177,7 @@ enum site_step {
 
 void site_until(struct site *s, enum site_step step);
 
-/* --- what is there ------------------------------------------------------------------------------
- */
+/* --- what is there ---------------------------------------------------------------------------- */
 
 /* Of the device with PKI_SERIAL; its newest run and certificate. Good until asked again. */
 const struct lk_device_record *site_device(struct site *s);

@@ -151,8 +151,7 @@ masa_ask(struct masa *m, enum lk_ep endpoint, const struct lk_certs *chain, stru
 	assert_true(m->replied);
 }
 
-/* --- the scene -----------------------------------------------------------------------------------
- */
+/* --- the scene -------------------------------------------------------------------------------- */
 
 static inline void
 masa_spki(const struct lk_cert *c, char dst[static LK_DIGEST_HEX_MAX])
@@ -273,7 +272,7 @@ masa_done(struct masa *m)
 	pki_cast_done(&m->cast);
 }
 
-/* --- what registrars ask -------------------------------------------------------------------- */
+/* --- what registrars ask ---------------------------------------------------------------------- */
 
 /* What `device` signs for the cast's registrar, with one leaf changed. */
 static inline void
@@ -305,7 +304,7 @@ masa_request(const struct masa *m, struct lk_buf *out)
 	masa_registrar_request(m, &m->cast.registrar, lk_buf_slice(&prior), NULL, NULL, out);
 }
 
-/* --- what the store holds ------------------------------------------------------------------- */
+/* --- what the store holds --------------------------------------------------------------------- */
 
 static inline int64_t
 masa_count(struct masa *m, enum lk_index index, struct lk_record *r)

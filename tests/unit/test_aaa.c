@@ -8,8 +8,7 @@
 #include "cert_cast.h"
 #include "noc/aaa.c" /* NOLINT: its statics are what is tested */
 
-/* --- around it ---------------------------------------------------------------------------------
- */
+/* --- around it -------------------------------------------------------------------------------- */
 
 static struct world {
 	struct cert_cast certs;
@@ -114,8 +113,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- what the RADIUS server says ---------------------------------------------------------------
- */
+/* --- what the RADIUS server says -------------------------------------------------------------- */
 
 static const struct {
 	const char *name, *value;
@@ -176,8 +174,7 @@ keeper_says(const char *device_id)
 	w.done(w.done_ctx, 0, &m, NULL);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /* The keeper is asked in its own spelling, and nobody is answered before it did. */
 static void

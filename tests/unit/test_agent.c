@@ -111,7 +111,8 @@ test_timeline(void **state)
 static void
 test_timeline_of_foreign_text(void **state)
 {
-	const struct lk_err why = { .reason = LK_R_JSON_SYNTAX, .msg = "near '\x1b[2J\nadmitted\x7f'" };
+	const struct lk_err why = { .reason = LK_R_JSON_SYNTAX,
+		.msg = "near '\x1b[2J\nadmitted\x7f'" };
 	struct lk_agent a = agent();
 	LK_CLEANUP(lk_freep) char *line = told(&a, &why);
 

@@ -108,7 +108,7 @@ test_later_version(void **state)
 	assert_int_equal(log->n_events, 1);
 }
 
-/* --- the registrar's judgement -------------------------------------------------------------- */
+/* --- the registrar's judgement ---------------------------------------------------------------- */
 
 static char *
 domain_id(const struct pki_id *who)
@@ -193,7 +193,7 @@ test_domain_id(void **state)
 	assert_true(lk_slice_eq(lk_buf_slice(&b), LK_SLICE_ARRAY(digest)));
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void
 test_build(void **state)

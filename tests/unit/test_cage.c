@@ -218,7 +218,7 @@ try_keyring(void)
 	return syscall(SYS_keyctl, 0, -3, 0) >= 0;
 }
 
-/* --- running one ----------------------------------------------------------------------------- */
+/* --- running one ------------------------------------------------------------------------------ */
 
 static const struct lk_cage_path paths[] = {
 	{ dir, LK_CAGE_READ | LK_CAGE_WRITE },
@@ -371,7 +371,7 @@ test_nft(void **state)
 		check(LK_CAGE_NFT, try_exec, REFUSED); /* /bin/true is none of its paths */
 }
 
-/* --- what holds besides calls ---------------------------------------------------------------- */
+/* --- what holds besides calls ----------------------------------------------------------------- */
 
 static void
 read_proc(pid_t pid, const char *name, char *dst, size_t cap)

@@ -65,7 +65,7 @@ call_url(const char *url, struct lk_buf *body, unsigned *ret_status, struct lk_e
 	return lk_agent_call(&a, &call, ret_status, body, e);
 }
 
-/* --- whom it believes ----------------------------------------------------------------------- */
+/* --- whom it believes ------------------------------------------------------------------------- */
 
 /* https://HOST:PORT of the script. */
 static const char *
@@ -146,7 +146,7 @@ test_other_certificates(void **state)
 	assert_not_believed(NULL, &old, "[::1]", LK_R_CERT_TIME);
 }
 
-/* --- what it asks --------------------------------------------------------------------------- */
+/* --- what it asks ----------------------------------------------------------------------------- */
 
 static void
 test_urls_that_are_none(void **state)
@@ -226,14 +226,14 @@ test_only_the_path_is_shown(void **state)
 	assert_string_equal(script_asked(&s), want);
 }
 
-int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-	struct addrinfo **found);
-int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-	struct addrinfo **found);
+int __real_getaddrinfo(
+	const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
+int __wrap_getaddrinfo(
+	const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
 
 int
-__wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-	struct addrinfo **found)
+__wrap_getaddrinfo(
+	const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
 {
 	int error;
 

@@ -250,7 +250,7 @@ test_not_ones_own(void **state)
 	expect(p.b, LK_RECEIVED_NOTHING);
 }
 
-/* --- large bodies and descriptors ------------------------------------------------------------ */
+/* --- large bodies and descriptors ------------------------------------------------------------- */
 
 static void
 test_large(void **state)
@@ -303,7 +303,7 @@ test_descriptor(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
-/* --- a peer that breaks the rules ------------------------------------------------------------ */
+/* --- a peer that breaks the rules ------------------------------------------------------------- */
 
 /* Sends a packet as it is, with n times the descriptor. */
 static void
@@ -455,7 +455,7 @@ test_foreign_memfds(void **state)
 	expect(p.b, LK_RECEIVED_MESSAGE);
 }
 
-/* --- a peer that is slow or gone ------------------------------------------------------------- */
+/* --- a peer that is slow or gone -------------------------------------------------------------- */
 
 /* Fills socket and queue with numbered messages; returns how many they are. */
 static uint32_t
@@ -547,7 +547,7 @@ test_end(void **state)
 	assert_int_equal(lk_channel_in_flight(p.b), 0);
 }
 
-/* --- asking and waiting ---------------------------------------------------------------------- */
+/* --- asking and waiting ----------------------------------------------------------------------- */
 
 /* A signer in a process of its own: answers the first request, refuses the second, then ends. */
 static void

@@ -39,7 +39,7 @@ static struct world {
 } w;
 static struct lk_err e;
 
-/* --- the keeper around it -------------------------------------------------------------------- */
+/* --- the keeper around it --------------------------------------------------------------------- */
 
 static struct lk_result
 sign(void *ctx, enum lk_turn_send kind, enum lk_role to, unsigned index, uint32_t id,
@@ -259,8 +259,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- by the clock ------------------------------------------------------------------------------
- */
+/* --- by the clock ----------------------------------------------------------------------------- */
 
 /*= Latchkey ledger: the head is signed at least every 60 s =*/
 static void
@@ -389,8 +388,7 @@ test_file_ahead_of_the_records(void **state)
 	assert_int_equal(head(), 1);
 }
 
-/* --- at start ----------------------------------------------------------------------------------
- */
+/* --- at start --------------------------------------------------------------------------------- */
 
 /* Three days: a backup after the first. */
 static void

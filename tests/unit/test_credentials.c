@@ -17,8 +17,8 @@
 #include "agent/credentials.h"
 #include "base/file.h"
 
-#define DEVICE	 "019b7f00-0000-7000-8000-000000000001"
-#define CUT	 9 /* exit status of a process whose power was cut */
+#define DEVICE   "019b7f00-0000-7000-8000-000000000001"
+#define CUT      9 /* exit status of a process whose power was cut */
 #define CUTS_MAX 200
 
 static struct pki_cast cast;
@@ -116,8 +116,11 @@ build_device(void)
 static void
 information(struct lk_buf *der)
 {
-	struct lk_onboarding_leaves leaf = { .network = "home", .device = DEVICE,
-		.serial_number = PKI_SERIAL, .issued_on = PKI_NOW, .sequence = 1,
+	struct lk_onboarding_leaves leaf = { .network = "home",
+		.device = DEVICE,
+		.serial_number = PKI_SERIAL,
+		.issued_on = PKI_NOW,
+		.sequence = 1,
 		.radius_server = "radius.home.example",
 		.radius_anchor = LK_BUF_INIT(LK_CERT_DER_MAX) };
 	struct lk_err e = { 0 };
@@ -142,7 +145,7 @@ opened(void)
 	return c;
 }
 
-/* --- what is done to it --------------------------------------------------------------------------- */
+/* --- what is done to it ----------------------------------------------------------------------- */
 
 static const char *ldevid_serial = PKI_SERIAL; /* serialNumber of its subject */
 
@@ -232,7 +235,7 @@ cut_everywhere(void (*prepare)(void), void (*act)(void), bool before, bool after
 	return changed;
 }
 
-/* --- tests ---------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void
 power_fails_while_onboarding(void **state)
@@ -273,7 +276,8 @@ a_key_is_named_before_it_is_made(void **state)
 static void
 one_at_a_time_changes_it(void **state)
 {
-	LK_CLEANUP(lk_credentials_done) struct lk_credentials c = opened(), other = { .random = NULL };
+	LK_CLEANUP(lk_credentials_done)
+	struct lk_credentials c = opened(), other = { .random = NULL };
 	LK_CLEANUP(lk_key_freep) struct lk_key *key = NULL;
 	LK_CLEANUP(lk_closep) int lock = -1;
 	int second = -1;

@@ -473,7 +473,7 @@ test_print(void **state)
 		"\nasks for: subjectAltName\nchallengePassword: MDEyMzQ1Njc4OWFi\n");
 }
 
-/* --- every way to cut or bend the bytes ----------------------------------------------------- */
+/* --- every way to cut or bend the bytes ------------------------------------------------------- */
 
 static void
 test_mutations(void **state)

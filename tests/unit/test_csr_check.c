@@ -240,7 +240,8 @@ test_ca(void **state)
 static void
 test_usage_syntax(void **state)
 {
-	static const char *const usages[] = { "DER:0381020106", "DER:030200800500", "DER:02020080" };
+	static const char *const usages[] = { "DER:0381020106", "DER:030200800500",
+		"DER:02020080" };
 	const struct lk_csr_want want = wanted();
 	size_t i;
 

@@ -13,8 +13,7 @@
 
 #define DEVICE DEVICES "/" PKI_SERIAL
 
-/* --- the server and the process around the desk --------------------------------------------------
- */
+/* --- the server and the process around the desk ----------------------------------------------- */
 
 struct lk_request {
 	struct lk_request_view view;
@@ -195,8 +194,7 @@ teardown(void **state)
 	return rmdir(dir); /* fails when something was left behind */
 }
 
-/* --- an operator
- * ---------------------------------------------------------------------------------- */
+/* --- an operator ------------------------------------------------------------------------------ */
 
 static const struct lk_peer root = { .remote = "unix:uid=0", .is_unix = true };
 
@@ -279,8 +277,7 @@ reason(void)
 			text(member(request.body, "error"), "cure"), lk_reason_info(want)->cure); \
 	} while (0)
 
-/* --- who may ask
- * ------------------------------------------------------------------------------------- */
+/* --- who may ask ------------------------------------------------------------------------------ */
 
 static void
 test_who_may_ask(void **state)
@@ -324,8 +321,7 @@ test_nothing_is_told_before_all_is_known(void **state)
 	assert_api_refused(503, LK_R_API_NOT_READY, get("/api/v1/devices", ""));
 }
 
-/* --- bad input
- * --------------------------------------------------------------------------------------- */
+/* --- bad input -------------------------------------------------------------------------------- */
 
 static void
 test_paths_that_lead_nowhere(void **state)
@@ -385,8 +381,7 @@ test_bodies_that_are_none(void **state)
 	assert_int_equal(site_count(&site, LK_KIND_event), 0);
 }
 
-/* --- changing
- * ------------------------------------------------------------------------------------------ */
+/* --- changing --------------------------------------------------------------------------------- */
 
 static void
 test_changes_go_through_the_keeper(void **state)
@@ -415,8 +410,7 @@ test_changes_go_through_the_keeper(void **state)
 		lk_reason_http_status(LK_R_IPC_GONE), LK_R_IPC_GONE, post(DEVICE "/approve", ""));
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /*= SEC-12: protocol, suite, group, key size and library version of a run are shown =*/
 static void
@@ -625,8 +619,7 @@ test_labels(void **state)
 	assert_string_equal(text(request.body, "tls"), "1.3, and 1.2 at some EST labels");
 }
 
-/* --- the domain
- * ------------------------------------------------------------------------------------------ */
+/* --- the domain ------------------------------------------------------------------------------- */
 
 static void
 test_cas(void **state)

@@ -16,7 +16,7 @@
 
 #define HOUR_MS (3600 * 1000)
 
-/* --- candidates ----------------------------------------------------------------------------- */
+/* --- candidates ------------------------------------------------------------------------------- */
 
 static uint8_t octet; /* what is random */
 
@@ -186,7 +186,7 @@ test_nobody_waits_for_what_ended(void **state)
 	add(&l, 2, 1000, 0);
 	assert_int_equal(tried(&l, 0, NULL), 1);
 	assert_int_equal(lk_candidates_deadline(&l, 0), 3000); /* the second one's turn */
-	assert_int_equal(tried(&l, 3000, NULL), 0);	       /* it is over by then */
+	assert_int_equal(tried(&l, 3000, NULL), 0);            /* it is over by then */
 	assert_int_equal(lk_candidates_deadline(&l, 3000), INT64_MAX);
 }
 
@@ -276,7 +276,7 @@ test_addresses(void **state)
 	}
 }
 
-/* --- mDNS ----------------------------------------------------------------------------------- */
+/* --- mDNS ------------------------------------------------------------------------------------- */
 
 static struct {
 	struct lk_buf packet; /* to be received next; n is 0: none */

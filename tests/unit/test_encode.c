@@ -33,7 +33,8 @@ test_vectors(void **state)
 
 		assert_true(lk_base64_encode(lk_slice_str(vectors[i].plain), &text, NULL).ok);
 		assert_string_equal(lk_buf_str(&text), vectors[i].base64);
-		assert_true(lk_base64_decode(lk_buf_slice(&text), LK_BASE64_STRICT, &back, NULL).ok);
+		assert_true(
+			lk_base64_decode(lk_buf_slice(&text), LK_BASE64_STRICT, &back, NULL).ok);
 		assert_string_equal(lk_buf_str(&back), vectors[i].plain);
 		lk_hex(lk_slice_str(vectors[i].plain), hex);
 		assert_string_equal(hex, vectors[i].base16);
@@ -76,7 +77,8 @@ test_wrapped(void **state)
 static void
 test_whitespace(void **state)
 {
-	static const char *const forms[] = { "Zm9vYg==\n", "Zm9v\r\nYg==\r\n", " Z m\t9vYg = =", "\nZm9vYg=\n=" };
+	static const char *const forms[] = { "Zm9vYg==\n", "Zm9v\r\nYg==\r\n",
+		" Z m\t9vYg = =", "\nZm9vYg=\n=" };
 	LK_CLEANUP(lk_buf_done) struct lk_buf out = LK_BUF_INIT(64);
 	struct lk_err e;
 	size_t i;
@@ -89,18 +91,17 @@ test_whitespace(void **state)
 		lk_buf_clear(&out);
 		assert_true(lk_base64_decode(in, LK_BASE64_WHITESPACE, &out, NULL).ok);
 		assert_string_equal(lk_buf_str(&out), "foob");
-		assert_refused(lk_base64_decode(in, LK_BASE64_STRICT, &out, &e), e,
-			LK_R_SYNTAX_BASE64);
+		assert_refused(
+			lk_base64_decode(in, LK_BASE64_STRICT, &out, &e), e, LK_R_SYNTAX_BASE64);
 	}
 }
 
 static void
 test_base64_refused(void **state)
 {
-	static const char *const bad[] = {
-		/*= RFC4648 3.2: the padding is there, and complete =*/
-		"Zg", "Zg=", "Zm8", "Zm9vY", "Zm9vYg=", "=", "==", "Z=", "Z===", "Zg===", "Zm9v=",
-		"Zm9v====", "Zg==Zg==", "Zg=g",
+	static const char *const bad[] = { /*= RFC4648 3.2: the padding is there, and complete =*/
+		"Zg", "Zg=", "Zm8", "Zm9vY", "Zm9vYg=", "=",
+		"==", "Z=", "Z===", "Zg===", "Zm9v=", "Zm9v====", "Zg==Zg==", "Zg=g",
 		/*= RFC4648 3.3: characters outside the alphabet are refused =*/
 		"Zm9-", "Zm9_", "Zm9*", "Zm9\x80", "Zm9v.", "Zm\v9",
 		/*= RFC4648 3.5: the bits that padding leaves over are zero =*/
@@ -113,10 +114,11 @@ test_base64_refused(void **state)
 	(void)state;
 	assert_true(lk_buf_append_str(&out, "before", NULL).ok);
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++) {
-		assert_refused(lk_base64_decode(lk_slice_str(bad[i]), LK_BASE64_STRICT, &out, &e), e,
-			LK_R_SYNTAX_BASE64);
-		assert_refused(lk_base64_decode(lk_slice_str(bad[i]), LK_BASE64_WHITESPACE, &out, &e),
+		assert_refused(lk_base64_decode(lk_slice_str(bad[i]), LK_BASE64_STRICT, &out, &e),
 			e, LK_R_SYNTAX_BASE64);
+		assert_refused(
+			lk_base64_decode(lk_slice_str(bad[i]), LK_BASE64_WHITESPACE, &out, &e), e,
+			LK_R_SYNTAX_BASE64);
 		assert_string_equal(lk_buf_str(&out), "before");
 	}
 	/* An embedded NUL is no end. */
@@ -142,8 +144,8 @@ test_limits(void **state)
 static void
 test_hex(void **state)
 {
-	static const char *const bad[] = { "6", "666", "6g", "g6", "0x66", "66 ", "66:6f", "`0", "@0",
-		"[0" };
+	static const char *const bad[] = { "6", "666", "6g", "g6", "0x66", "66 ", "66:6f", "`0",
+		"@0", "[0" };
 	LK_CLEANUP(lk_buf_done) struct lk_buf out = LK_BUF_INIT(64);
 	LK_CLEANUP(lk_buf_done) struct lk_buf every = LK_BUF_INIT(256);
 	struct lk_err e;

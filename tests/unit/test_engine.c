@@ -15,21 +15,21 @@
 #include "net/http1.h"
 #include "net/tls.h"
 
-#define DEVICE "019b7f00-0000-7000-8000-000000000001"
+#define DEVICE    "019b7f00-0000-7000-8000-000000000001"
 #define STEPS_MAX 2000
 
 static struct pki_cast cast;
 
 /* What the registrar does; zero is right. */
 struct script {
-	const struct pki_id *pinned;	/* by the voucher; NULL: the domain's CA */
-	const struct pki_id *signer;	/* of the voucher; NULL: the MASA */
-	const char *nonce;		/* of the voucher; NULL: the request's */
-	const char *serial;		/* of the voucher; NULL: the device's */
-	unsigned laters;		/* answers of 202 before the voucher */
-	const char *when;		/* their Retry-After; NULL: 3 */
-	bool other_server;		/* the second connection ends at a stranger's */
-	bool mute;			/* answers nothing */
+	const struct pki_id *pinned; /* by the voucher; NULL: the domain's CA */
+	const struct pki_id *signer; /* of the voucher; NULL: the MASA */
+	const char *nonce;           /* of the voucher; NULL: the request's */
+	const char *serial;          /* of the voucher; NULL: the device's */
+	unsigned laters;             /* answers of 202 before the voucher */
+	const char *when;            /* their Retry-After; NULL: 3 */
+	bool other_server;           /* the second connection ends at a stranger's */
+	bool mute;                   /* answers nothing */
 };
 
 struct registrar {
@@ -54,7 +54,7 @@ struct device {
 	int64_t ms;
 };
 
-/* --- the registrar ------------------------------------------------------------------------- */
+/* --- the registrar ---------------------------------------------------------------------------- */
 
 static void
 hang_up(struct registrar *r)
@@ -91,9 +91,13 @@ static void
 respond(struct registrar *r, unsigned status, const char *type, struct lk_slice body)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_CMS_MAX);
-	const struct lk_http1_field when = { "Retry-After", r->script->when ? r->script->when : "3" };
-	struct lk_http1_response answer = { .status = status, .content_type = type, .body = body,
-		.extra = &when, .n_extra = status == 202 };
+	const struct lk_http1_field when = { "Retry-After",
+		r->script->when ? r->script->when : "3" };
+	struct lk_http1_response answer = { .status = status,
+		.content_type = type,
+		.body = body,
+		.extra = &when,
+		.n_extra = status == 202 };
 	struct lk_err e;
 
 	assert_true(lk_http1_print_response(&answer, &text, &e).ok);
@@ -117,15 +121,16 @@ give_voucher(struct registrar *r)
 		r->repeated_differs |= !lk_slice_eq(
 			lk_buf_slice(&r->first_request), lk_buf_slice(&r->request.body));
 	else
-		assert_true(lk_buf_append(&r->first_request, lk_buf_slice(&r->request.body), &e).ok);
+		assert_true(
+			lk_buf_append(&r->first_request, lk_buf_slice(&r->request.body), &e).ok);
 	if (r->voucher_requests <= r->script->laters) {
 		respond(r, 202, NULL, lk_slice(NULL, 0));
 		return;
 	}
 	assert_true(lk_voucher_request_parse(lk_buf_slice(&r->request.body), &asked, &e).ok);
 	leaf.present = 1u << LK_VOUCHER_CREATED_ON | 1u << LK_VOUCHER_ASSERTION |
-		1u << LK_VOUCHER_SERIAL_NUMBER | 1u << LK_VOUCHER_PINNED_DOMAIN_CERT |
-		1u << LK_VOUCHER_NONCE;
+		       1u << LK_VOUCHER_SERIAL_NUMBER | 1u << LK_VOUCHER_PINNED_DOMAIN_CERT |
+		       1u << LK_VOUCHER_NONCE;
 	snprintf(leaf.serial_number, sizeof leaf.serial_number, "%s",
 		r->script->serial ? r->script->serial : PKI_SERIAL);
 	snprintf(leaf.nonce, sizeof leaf.nonce, "%s",
@@ -160,7 +165,9 @@ enroll(struct device *d)
 	assert_true(lk_csr_parse_body(lk_buf_slice(&d->registrar.request.body), &csr, &e).ok);
 	assert_true(lk_slice_eq(csr->spki, lk_key_spki(d->key)));
 	pki_issue(&cast.domain,
-		&(struct pki_spec){ .cn = DEVICE, .serial_number = PKI_SERIAL, .eku = "clientAuth",
+		&(struct pki_spec){ .cn = DEVICE,
+			.serial_number = PKI_SERIAL,
+			.eku = "clientAuth",
 			.key = d->key },
 		&ldevid);
 	one.v[0] = pki_cert(&ldevid);
@@ -172,16 +179,19 @@ static void
 give_information(struct registrar *r)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_ONBOARDING_MAX);
-	struct lk_onboarding_leaves leaf = { .network = "home", .device = DEVICE,
-		.serial_number = PKI_SERIAL, .issued_on = PKI_NOW, .sequence = 1,
+	struct lk_onboarding_leaves leaf = { .network = "home",
+		.device = DEVICE,
+		.serial_number = PKI_SERIAL,
+		.issued_on = PKI_NOW,
+		.sequence = 1,
 		.radius_server = "radius.home.example",
 		.radius_anchor = LK_BUF_INIT(LK_CERT_DER_MAX) };
 	struct lk_err e = { 0 };
 
 	leaf.present = 1u << LK_ONBOARDING_NETWORK | 1u << LK_ONBOARDING_DEVICE |
-		1u << LK_ONBOARDING_SERIAL_NUMBER | 1u << LK_ONBOARDING_ISSUED_ON |
-		1u << LK_ONBOARDING_SEQUENCE | 1u << LK_ONBOARDING_RADIUS_SERVER |
-		1u << LK_ONBOARDING_RADIUS_ANCHOR;
+		       1u << LK_ONBOARDING_SERIAL_NUMBER | 1u << LK_ONBOARDING_ISSUED_ON |
+		       1u << LK_ONBOARDING_SEQUENCE | 1u << LK_ONBOARDING_RADIUS_SERVER |
+		       1u << LK_ONBOARDING_RADIUS_ANCHOR;
 	assert_true(lk_buf_append(&leaf.radius_anchor, lk_cert_der(pki_cert(&cast.domain)), &e).ok);
 	if (!lk_onboarding_build(&leaf, cast.registrar.key, &cast.registrar.chain, &der, &e).ok)
 		fail_msg("%s", e.msg);
@@ -250,7 +260,7 @@ registrar_reads(struct device *d)
 	}
 }
 
-/* --- the device ------------------------------------------------------------------------------ */
+/* --- the device ------------------------------------------------------------------------------- */
 
 static struct lk_result
 new_key(void *ctx, struct lk_key **ret, struct lk_err *e)
@@ -288,18 +298,21 @@ move_bytes(struct device *d)
 		memcpy(copy, p, (size_t)n);
 		assert_int_equal(BIO_reset(r->out), 1);
 		lk_engine_feed(d->engine, lk_slice(copy, half), PKI_NOW, d->ms);
-		lk_engine_feed(
-			d->engine, lk_slice(copy + half, (size_t)n - half), PKI_NOW, d->ms);
+		lk_engine_feed(d->engine, lk_slice(copy + half, (size_t)n - half), PKI_NOW, d->ms);
 	}
 }
 
 static void
 onboard(struct device *d, const struct script *script)
 {
-	struct lk_pledge_settings s = { .idevid = &cast.device.chain, .idevid_key = cast.device.key,
-		.manufacturer = cast.manufacturer, .times = LK_TIMES_CHECK,
+	struct lk_pledge_settings s = { .idevid = &cast.device.chain,
+		.idevid_key = cast.device.key,
+		.manufacturer = cast.manufacturer,
+		.times = LK_TIMES_CHECK,
 		.accept_assertions = 1u << LK_ASSERTION_LOGGED | 1u << LK_ASSERTION_PROXIMITY,
-		.random = &lk_random_system, .new_key = new_key, .ctx = d };
+		.random = &lk_random_system,
+		.new_key = new_key,
+		.ctx = d };
 	struct lk_err e;
 	int i;
 
@@ -353,8 +366,8 @@ assert_fails(const struct script *script, enum lk_reason want, bool told)
 	onboard(&d, script);
 	p = lk_engine_pledge(d.engine);
 	assert_int_equal(lk_pledge_state(p), LK_PLEDGE_FAILED);
-	assert_string_equal(lk_reason_info(lk_pledge_error(p)->reason)->symbol,
-		lk_reason_info(want)->symbol);
+	assert_string_equal(
+		lk_reason_info(lk_pledge_error(p)->reason)->symbol, lk_reason_info(want)->symbol);
 	assert_refused(lk_pledge_credentials(p, &got, &e), e, LK_R_PLEDGE_ORDER);
 	assert_int_equal(d.registrar.told_failure[0], told);
 	assert_false(d.registrar.told_success[1]);
@@ -362,7 +375,7 @@ assert_fails(const struct script *script, enum lk_reason want, bool told)
 		assert_null(d.key); /* no key is made for who was not believed */
 }
 
-/* --- tests ----------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void
 the_whole_way(void **state)

@@ -71,16 +71,16 @@ test_message_is_utf8(void **state)
 	static const struct {
 		const char *from, *to;
 	} cases[] = {
-		{ "K\xc3\xbc""che \xe2\x82\xac \xf0\x9f\x94\x91", "K\xc3\xbc""che \xe2\x82\xac \xf0\x9f\x94\x91" },
-		{ "\xff\xfe", "??" },
-		{ "a\xc3", "a?" },
-		{ "\xc3(", "?(" },
-		{ "\xe2\x82", "??" },
-		{ "\xe2\x82(", "?" "?(" },
-		{ "\xc0\xaf", "??" },             /* overlong */
-		{ "\xe0\x80\xaf", "???" },
-		{ "\xed\xa0\x80", "???" },        /* a surrogate */
-		{ "\xf4\x90\x80\x80", "????" },   /* beyond U+10FFFF */
+		{ "K\xc3\xbc"
+		  "che \xe2\x82\xac \xf0\x9f\x94\x91",
+			"K\xc3\xbc"
+			"che \xe2\x82\xac \xf0\x9f\x94\x91" },
+		{ "\xff\xfe", "??" }, { "a\xc3", "a?" }, { "\xc3(", "?(" }, { "\xe2\x82", "??" },
+		{ "\xe2\x82(", "?"
+			       "?(" },
+		{ "\xc0\xaf", "??" },                                 /* overlong */
+		{ "\xe0\x80\xaf", "???" }, { "\xed\xa0\x80", "???" }, /* a surrogate */
+		{ "\xf4\x90\x80\x80", "????" },                       /* beyond U+10FFFF */
 	};
 	char big[2 * LK_ERR_MSG_MAX + 1];
 	struct lk_err e;

@@ -55,7 +55,8 @@ open_shop(struct shop *s)
 
 	assert_true(lk_factory_open(s->dir, &s->factory, &e).ok);
 	assert_true(lk_journal_open(s->factory.dir, &s->journal, &e).ok);
-	assert_true(lk_key_uri_in(s->factory.dir, s->factory.leaf.root_key, uri, sizeof uri, &e).ok);
+	assert_true(
+		lk_key_uri_in(s->factory.dir, s->factory.leaf.root_key, uri, sizeof uri, &e).ok);
 	assert_true(lk_key_load(uri, &s->root_key, &e).ok);
 }
 
@@ -70,8 +71,9 @@ close_shop(struct shop *s)
 static struct shop
 new_shop(const char *name)
 {
-	struct lk_factory_plan plan = { .manufacturer = "Maker",
-		.masa_url = "masa.maker.example:9443", .key_store = "file:" };
+	struct lk_factory_plan plan = {
+		.manufacturer = "Maker", .masa_url = "masa.maker.example:9443", .key_store = "file:"
+	};
 	struct shop s = { .journal = NULL };
 	struct lk_err e;
 
@@ -100,8 +102,9 @@ static const struct lk_random until_cut = { fill_and_cut };
 static void
 test_init_cut_off(void **state)
 {
-	struct lk_factory_plan plan = { .manufacturer = "Maker",
-		.masa_url = "masa.maker.example:9443", .key_store = "file:" };
+	struct lk_factory_plan plan = {
+		.manufacturer = "Maker", .masa_url = "masa.maker.example:9443", .key_store = "file:"
+	};
 	struct shop s = { .journal = NULL };
 	struct lk_err e = { 0 };
 	unsigned n = 0;
@@ -133,14 +136,18 @@ static void
 test_init_over_foreign_files(void **state)
 {
 	char dir[PATH_MAX];
-	struct lk_factory_plan plan = { .dir = dir, .manufacturer = "Maker",
-		.masa_url = "masa.maker.example:9443", .key_store = "file:" };
+	struct lk_factory_plan plan = { .dir = dir,
+		.manufacturer = "Maker",
+		.masa_url = "masa.maker.example:9443",
+		.key_store = "file:" };
 	struct lk_err e;
 
 	(void)state;
 	snprintf(dir, sizeof dir, "%s", below(top, "foreign"));
 	assert_true(lk_dir_make(below(dir, "pki"), 0700, &e).ok);
-	assert_true(lk_file_create(below(dir, "pki/factory-client.pem"), LK_SLICE_LIT("x"), 0600, &e).ok);
+	assert_true(
+		lk_file_create(below(dir, "pki/factory-client.pem"), LK_SLICE_LIT("x"), 0600, &e)
+			.ok);
 	assert_refused(lk_factory_init(&plan, NOW, &lk_random_system, &e), e, LK_R_FILE_EXISTS);
 	assert_true(exists(below(dir, "pki/factory-client.pem")));
 	assert_false(exists(below(dir, "keys")) || exists(below(dir, ".init-unfinished")));
@@ -170,8 +177,10 @@ static void
 test_init(void **state)
 {
 	struct shop s = new_shop("init");
-	struct lk_factory_plan plan = { .dir = s.dir, .manufacturer = "Other",
-		.masa_url = "masa.maker.example", .key_store = "file:" };
+	struct lk_factory_plan plan = { .dir = s.dir,
+		.manufacturer = "Other",
+		.masa_url = "masa.maker.example",
+		.key_store = "file:" };
 	struct lk_err e;
 
 	(void)state;
@@ -286,8 +295,7 @@ test_csv(void **state)
 	assert_refused(lk_csv_parse(LK_SLICE_LIT("\"a\"b"), &l, &e), e, LK_R_FACTORY_CSV);
 	assert_refused(lk_csv_parse(LK_SLICE_LIT("\"a"), &l, &e), e, LK_R_FACTORY_CSV);
 	assert_refused(lk_csv_parse(LK_SLICE_LIT("a\0b"), &l, &e), e, LK_R_FACTORY_CSV);
-	assert_refused(
-		lk_csv_parse(LK_SLICE_LIT(",,,,,,,,,,,,,,,,"), &l, &e), e, LK_R_FACTORY_CSV);
+	assert_refused(lk_csv_parse(LK_SLICE_LIT(",,,,,,,,,,,,,,,,"), &l, &e), e, LK_R_FACTORY_CSV);
 }
 
 static int

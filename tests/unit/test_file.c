@@ -73,12 +73,12 @@ test_create(void **state)
 
 	(void)state;
 	assert_true(lk_file_create(path("a"), LK_SLICE_LIT("one"), 0600, NULL).ok);
-	assert_refused(lk_file_create(path("a"), LK_SLICE_LIT("two"), 0600, &e), e,
-		LK_R_FILE_EXISTS);
+	assert_refused(
+		lk_file_create(path("a"), LK_SLICE_LIT("two"), 0600, &e), e, LK_R_FILE_EXISTS);
 	assert_content("a", "one");
 	assert_int_equal(count_files(), 1);
-	assert_refused(lk_file_create(path("none/a"), LK_SLICE_LIT("x"), 0600, &e), e,
-		LK_R_FILE_MISSING);
+	assert_refused(
+		lk_file_create(path("none/a"), LK_SLICE_LIT("x"), 0600, &e), e, LK_R_FILE_MISSING);
 }
 
 /* A replaced link is replaced itself; where it pointed stays as it was. */
@@ -171,7 +171,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	static const char *const names[] = { "a", "long", "target", "link", "file", "x/y/z", "x/y", "x" };
+	static const char *const names[] = { "a", "long", "target", "link", "file", "x/y/z", "x/y",
+		"x" };
 	size_t i;
 
 	(void)state;

@@ -54,10 +54,11 @@ test_heard(void **state)
 static void
 test_refused(void **state)
 {
-	static const char *const bad[] = { "<3>AP-STA-CONNECTED ", "<3>AP-STA-CONNECTED 02:39:95:44:ff:a",
-		"<3>AP-STA-CONNECTED 02:39:95:44:ff:ad0", "<3>AP-STA-CONNECTED 02-39-95-44-ff-ad",
-		"<3>AP-STA-CONNECTED  02:39:95:44:ff:ad", "<3>AP-STA-DISCONNECTED +2:39:95:44:ff:ad",
-		"<3>CTRL-EVENT-EAP-SUCCESS2 ff", "<x>AP-STA-CONNECTED 02:39:95:44:ff:ad", "<33>x" };
+	static const char *const bad[] = { "<3>AP-STA-CONNECTED ",
+		"<3>AP-STA-CONNECTED 02:39:95:44:ff:a", "<3>AP-STA-CONNECTED 02:39:95:44:ff:ad0",
+		"<3>AP-STA-CONNECTED 02-39-95-44-ff-ad", "<3>AP-STA-CONNECTED  02:39:95:44:ff:ad",
+		"<3>AP-STA-DISCONNECTED +2:39:95:44:ff:ad", "<3>CTRL-EVENT-EAP-SUCCESS2 ff",
+		"<x>AP-STA-CONNECTED 02:39:95:44:ff:ad", "<33>x" };
 	struct lk_hostapd_message m = { .kind = LK_HOSTAPD_TERMINATING };
 	char large[LK_HOSTAPD_PACKET_MAX] = "";
 	struct lk_err e;
@@ -65,7 +66,8 @@ test_refused(void **state)
 
 	(void)state;
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++)
-		assert_refused(lk_hostapd_parse(lk_slice_str(bad[i]), &m, &e), e, LK_R_HOSTAPD_SYNTAX);
+		assert_refused(
+			lk_hostapd_parse(lk_slice_str(bad[i]), &m, &e), e, LK_R_HOSTAPD_SYNTAX);
 	assert_refused(lk_hostapd_parse(LK_SLICE_ARRAY(large), &m, &e), e, LK_R_HOSTAPD_SYNTAX);
 	assert_int_equal(m.kind, LK_HOSTAPD_TERMINATING);
 }
@@ -82,7 +84,8 @@ test_mac(void **state)
 	assert_memory_equal(got, mac, sizeof mac);
 	lk_mac_print(got, text);
 	assert_string_equal(text, "02:39:95:44:ff:ad");
-	assert_refused(lk_mac_parse(LK_SLICE_LIT("02:39:95:44:ff:ag"), got, &e), e, LK_R_SYNTAX_TEXT);
+	assert_refused(
+		lk_mac_parse(LK_SLICE_LIT("02:39:95:44:ff:ag"), got, &e), e, LK_R_SYNTAX_TEXT);
 	assert_refused(lk_mac_parse(lk_slice(NULL, 0), got, &e), e, LK_R_SYNTAX_TEXT);
 	assert_memory_equal(got, mac, sizeof mac);
 }

@@ -109,7 +109,8 @@ test_certificates_chain_and_keep_their_profiles(void **ctx)
 		read_certs(want[i].file, &c);
 		assert_int_equal(c.n, want[i].n);
 		assert_true(lk_cert_check_profile(c.v[0], want[i].profile, &e).ok);
-		assert_true(lk_chain_verify(anchors, c.v[0], &c, LK_TIMES_CHECK, now.seconds, &e).ok);
+		assert_true(
+			lk_chain_verify(anchors, c.v[0], &c, LK_TIMES_CHECK, now.seconds, &e).ok);
 	}
 }
 
@@ -117,7 +118,8 @@ test_certificates_chain_and_keep_their_profiles(void **ctx)
 static void
 test_radius_trusts_one_ca_and_is_trusted_by_one(void **ctx)
 {
-	LK_CLEANUP(lk_certs_done) struct lk_certs ca = { .n = 0 }, anchor = { .n = 0 }, leaf = { .n = 0 };
+	LK_CLEANUP(lk_certs_done)
+	struct lk_certs ca = { .n = 0 }, anchor = { .n = 0 }, leaf = { .n = 0 };
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *anchors = NULL;
 	struct lk_err e = { 0 };
 
@@ -139,7 +141,8 @@ static void
 test_secrets_are_their_owners_alone(void **ctx)
 {
 	static const char *const in_etc[] = { "radius/server.key", "radius/rest.key",
-		"radius/radiusd.conf", "hostapd/p1.conf", "hostapd/p2.conf", "operators/operator-1.key" };
+		"radius/radiusd.conf", "hostapd/p1.conf", "hostapd/p2.conf",
+		"operators/operator-1.key" };
 	static const char *const in_state[] = { "root/root.key", "signer/registrar.key",
 		"signer/device-ca.key", "signer/service-ca.key", "signer/server-ca.key",
 		"signer/operator-ca.key", "signer/aaa.key" };
@@ -181,7 +184,8 @@ test_a_foreign_file_is_not_overwritten(void **ctx)
 
 	(void)ctx;
 	assert_true(lk_dir_make(in(etc, "radius"), 0700, &e).ok);
-	assert_true(lk_file_create(in(etc, "radius/radiusd.conf"), LK_SLICE_LIT("mine"), 0600, &e).ok);
+	assert_true(
+		lk_file_create(in(etc, "radius/radiusd.conf"), LK_SLICE_LIT("mine"), 0600, &e).ok);
 	assert_false(init(&e).ok);
 	assert_int_equal(e.reason, LK_R_FILE_EXISTS);
 	assert_int_equal(access(in(state, "signer"), F_OK), -1);
@@ -192,8 +196,11 @@ static void
 test_an_interrupted_run_is_started_anew(void **ctx)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs before = { .n = 0 }, after = { .n = 0 };
-	struct lk_init_options o = { .name = "lab.example", .dir = etc, .state_dir = state,
-		.key_store = "file:", .registrar_name = "registrar.lab.example" };
+	struct lk_init_options o = { .name = "lab.example",
+		.dir = etc,
+		.state_dir = state,
+		.key_store = "file:",
+		.registrar_name = "registrar.lab.example" };
 	struct lk_init_journal j = { .path = "" };
 	struct lk_err e = { 0 };
 	bool cleaned;

@@ -12,9 +12,9 @@
 #include "base/encode.h"
 #include "base/file.h"
 
-#define DEVICE "019b7f00-0000-7000-8000-000000000001"
+#define DEVICE       "019b7f00-0000-7000-8000-000000000001"
 #define OTHER_DEVICE "019b7f00-0000-7000-8000-000000000002"
-#define TYPE   "application/pkcs7-mime; smime-type=certs-only"
+#define TYPE         "application/pkcs7-mime; smime-type=certs-only"
 
 static struct pki_cast cast;
 static char dir[] = "/tmp/test-join.XXXXXX";
@@ -35,7 +35,7 @@ real_ms(const struct lk_clock *c)
 
 static const struct lk_clock test_clock = { test_now, real_ms };
 
-/* --- the network ---------------------------------------------------------------------------- */
+/* --- the network ------------------------------------------------------------------------------ */
 
 static enum { RIGHT, OTHER_KEY, OTHER_NAME, OTHER_CA, REFUSED } renewal;
 
@@ -89,7 +89,7 @@ network(const struct lk_http1 *request, const struct lk_cert *client, struct lk_
 	certify(lk_buf_slice(&request->body), body);
 }
 
-/* --- the device ----------------------------------------------------------------------------- */
+/* --- the device ------------------------------------------------------------------------------- */
 
 static void
 below(const char *name, char path[static PATH_MAX])
@@ -129,7 +129,8 @@ bear(void)
 	put_cert("bootstrap/anchors.pem", pki_cert(&cast.vendor));
 }
 
-static const char *service; /* of the onboarding information: where to report and renew; NULL: not said */
+/* Of the onboarding information: where to report and renew; NULL: not said. */
+static const char *service;
 
 /* Onboarded into `home`; an application is at `url` (NULL: none). */
 static void
@@ -204,7 +205,7 @@ registrar_at(struct lk_agent *a, const struct script *s)
 		.sin6_port = htons(s->port) };
 }
 
-/* --- joined --------------------------------------------------------------------------------- */
+/* --- joined ----------------------------------------------------------------------------------- */
 
 /*= ONB-13: after it joined, the device tells the network so =*/
 static void
@@ -259,7 +260,8 @@ test_services_of_the_information(void **state)
 		service = NULL;
 		assert_true(lk_agent_join(&a, &none, &e).ok);
 		asked = script_asked(&s);
-		assert_ptr_equal(strstr(asked, DEVICE " POST /.well-known/latchkey/joined "), asked);
+		assert_ptr_equal(
+			strstr(asked, DEVICE " POST /.well-known/latchkey/joined "), asked);
 		if (!lk_agent_renew(&a, &e).ok)
 			fail_msg("%s: %s", lk_reason_info(e.reason)->symbol, e.msg);
 		asked = script_asked(&s);
@@ -302,7 +304,7 @@ test_it_visits_its_applications(void **state)
 	}
 }
 
-/* --- renewal -------------------------------------------------------------------------------- */
+/* --- renewal ---------------------------------------------------------------------------------- */
 
 /*= RFC7030 4.2.2: the LDevID is renewed with itself, here with a new key =*/
 static void

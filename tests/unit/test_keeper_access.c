@@ -124,8 +124,7 @@ test_states_that_give_no_access(void **state)
 	site_done(&s);
 }
 
-/* --- hostapd's word ------------------------------------------------------------------------------
- */
+/* --- hostapd's word --------------------------------------------------------------------------- */
 
 static void
 test_port_opens(void **state)
@@ -214,8 +213,7 @@ test_revocation_overtakes_the_grant(void **state)
 	site_done(&s);
 }
 
-/* --- closing
- * -------------------------------------------------------------------------------------- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 static void
 test_revocation_closes_the_port(void **state)
@@ -270,8 +268,7 @@ test_denied_while_it_is_in(void **state)
 	site_done(&s);
 }
 
-/* --- what is only seen
- * ------------------------------------------------------------------------------ */
+/* --- what is only seen ------------------------------------------------------------------------ */
 
 static void
 test_what_is_noted(void **state)

@@ -42,8 +42,7 @@ change_manufacturer(struct site *s, const char *trust, const char *masa_url)
 	site_restart(s);
 }
 
-/* --- the pledge's request -----------------------------------------------------------------------
- */
+/* --- the pledge's request --------------------------------------------------------------------- */
 
 /* A leaf that is wrong, and what is said of it. */
 static void
@@ -200,8 +199,7 @@ test_former_registrar_certificate(void **state)
 	site_done(&s);
 }
 
-/* --- the same request again
- * ----------------------------------------------------------------------- */
+/* --- the same request again ------------------------------------------------------------------- */
 
 /*= RFC8995 5.2: the same request under another TLS identity is refused =*/
 static void
@@ -304,8 +302,7 @@ test_time_starts_with_the_approval(void **state)
 	site_done(&s);
 }
 
-/* --- the request to the MASA
- * ----------------------------------------------------------------------- */
+/* --- the request to the MASA ------------------------------------------------------------------ */
 
 /*= RFC8995 5.5: serial-number comes from the IDevID in TLS, the nonce from the pledge =*/
 static void
@@ -464,8 +461,7 @@ test_restart_while_the_masa_thinks(void **state)
 	site_done(&s);
 }
 
-/* --- the MASA's answer
- * -------------------------------------------------------------------------------- */
+/* --- the MASA's answer ------------------------------------------------------------------------ */
 
 /*= RFC8995 5.6: a MASA that needs time is asked again; the pledge is told 202 =*/
 static void
@@ -713,8 +709,7 @@ test_answer_for_an_overtaken_run(void **state)
 	site_done(&s);
 }
 
-/* --- telemetry
- * --------------------------------------------------------------------------------------- */
+/* --- telemetry -------------------------------------------------------------------------------- */
 
 /*= RFC8995 5.7: voucher status telemetry is logged, unknown fields included =*/
 static void

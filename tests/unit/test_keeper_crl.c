@@ -29,8 +29,8 @@ fetch(struct site *s, int64_t list, int64_t number, struct lk_crl_body *b)
 	const struct lk_get_crl_body g = { .list = list, .number = number };
 
 	must_succeed(lk_body_pack(LK_BODY_get_crl, &g, &packed, e));
-	must_succeed(lk_turn_receive(s->turn, LK_ROLE_FRONT, 0, 1, LK_BODY_get_crl,
-		lk_buf_slice(&packed), e));
+	must_succeed(lk_turn_receive(
+		s->turn, LK_ROLE_FRONT, 0, 1, LK_BODY_get_crl, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(s->turn, e));
 	must_succeed(lk_body_unpack(LK_BODY_crl, lk_buf_slice(&s->packed), b, e));
 }
@@ -95,7 +95,8 @@ test_revocation_is_listed(void **state)
 	must_succeed(lk_hex_decode(lk_slice_str(site_certificate(&s)->serial), &serial, e));
 	site_pass(&s, 0);
 	assert_list(&s, &number, true, 0);
-	assert_int_equal(site_operate(&s, "device.revoke", "{\"device\":\"%s\"}", PKI_SERIAL), LK_R_NONE);
+	assert_int_equal(
+		site_operate(&s, "device.revoke", "{\"device\":\"%s\"}", PKI_SERIAL), LK_R_NONE);
 	assert_list(&s, &number, false, 0);
 	site_pass(&s, REFRESH / 2); /* the fronts have the other half of the time */
 	assert_list(&s, &number, true, 1);
@@ -200,8 +201,8 @@ test_what_fronts_get(void **state)
 	fetch(&s, LK_CRL_LIST_DEVICE_CA, b.number, &b); /* it has this one */
 	assert_true(b.number > 0 && b.der.n == 0);
 	must_succeed(lk_body_pack(LK_BODY_get_crl, &g, &packed, e));
-	must_succeed(lk_turn_receive(s.turn, LK_ROLE_FRONT, 0, 1, LK_BODY_get_crl,
-		lk_buf_slice(&packed), e));
+	must_succeed(lk_turn_receive(
+		s.turn, LK_ROLE_FRONT, 0, 1, LK_BODY_get_crl, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(s.turn, e));
 	assert_string_equal(site_event(&s, "refused")->reason, "ipc-malformed");
 	site_done(&s);

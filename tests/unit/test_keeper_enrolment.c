@@ -240,8 +240,7 @@ test_revoked_while_it_is_signed(void **state)
 	site_done(&s);
 }
 
-/* --- renewal -------------------------------------------------------------------------------------
- */
+/* --- renewal ---------------------------------------------------------------------------------- */
 
 static void
 renewal_request(struct site *s, const struct lk_key *key)

@@ -19,16 +19,20 @@ build(struct site *s, size_t n, const char *last, struct lk_buf *text)
 {
 	LK_CLEANUP(lk_manifest_builder_done)
 	struct lk_manifest_builder b = LK_MANIFEST_BUILDER_INIT;
-	struct lk_manifest_leaves leaf = { .present = 7, .manufacturer = "Vendor",
-		.issued_on = PKI_NOW, .masa_url = PKI_MASA_URL,
+	struct lk_manifest_leaves leaf = { .present = 7,
+		.manufacturer = "Vendor",
+		.issued_on = PKI_NOW,
+		.masa_url = PKI_MASA_URL,
 		.anchors = { .v = { pki_cert(&s->pki.vendor) }, .n = 1 } };
 	struct lk_manifest_device d = { .present = 7,
-		.idevid_issuer = "0123456789abcdef0123456789abcdef01234567", .spki_sha256 = HEX };
+		.idevid_issuer = "0123456789abcdef0123456789abcdef01234567",
+		.spki_sha256 = HEX };
 	struct pki_id factory;
 	size_t i;
 
-	pki_issue(&s->pki.vendor, &(struct pki_spec){ .cn = "Factory", .eku = EKU,
-		.key_usage = "digitalSignature" }, &factory);
+	pki_issue(&s->pki.vendor,
+		&(struct pki_spec){ .cn = "Factory", .eku = EKU, .key_usage = "digitalSignature" },
+		&factory);
 	for (i = 0; i < n; i++) {
 		snprintf(d.serial_number, sizeof d.serial_number, "MF-%05zu", i);
 		must_succeed(lk_manifest_add(&b, &d, e));
@@ -47,8 +51,8 @@ import(struct site *s, const char *name, struct lk_slice manifest)
 	json_auto_t *text = json_stringn((const char *)manifest.p, manifest.n);
 	LK_CLEANUP(lk_freep) char *escaped = json_dumps(text, JSON_ENCODE_ANY);
 
-	return site_operate(s, "manufacturer.import", "{\"manufacturer\":\"%s\",\"manifest\":%s}", name,
-		escaped);
+	return site_operate(s, "manufacturer.import", "{\"manufacturer\":\"%s\",\"manifest\":%s}",
+		name, escaped);
 }
 
 /*= A0.3: the factory's signed list is imported, and its devices are known before they appear =*/
@@ -148,14 +152,15 @@ test_snapshot_is_batched(void **state)
 	s.told = on_told;
 	s.told_ctx = &f;
 	must_succeed(lk_body_pack(LK_BODY_subscribe, &b, &packed, e));
-	must_succeed(lk_turn_receive(s.turn, LK_ROLE_DESK, 0, 0, LK_BODY_subscribe,
-		lk_buf_slice(&packed), e));
+	must_succeed(lk_turn_receive(
+		s.turn, LK_ROLE_DESK, 0, 0, LK_BODY_subscribe, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(s.turn, e));
 	while (more)
 		must_succeed(lk_keeper_feed(s.keeper, &more, e));
 	assert_true(f.live);
 	assert_int_equal(f.records, site_count(&s, LK_KIND_device) +
-		site_count(&s, LK_KIND_manufacturer) + site_count(&s, LK_KIND_event));
+					    site_count(&s, LK_KIND_manufacturer) +
+					    site_count(&s, LK_KIND_event));
 	assert_true(f.messages * 50 < f.records);
 	assert_true(f.most <= LK_CHANNEL_PACKET_MAX - LK_CHANNEL_HEADER);
 	site_done(&s);

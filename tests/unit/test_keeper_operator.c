@@ -14,8 +14,7 @@
 #define MAKER   "{\"manufacturer\":\"" SITE_VENDOR "\"}"
 #define MUD_URL "https://vendor.example/lamp.json"
 
-/* --- permission
- * ----------------------------------------------------------------------------------- */
+/* --- permission ------------------------------------------------------------------------------- */
 
 struct lk_result __real_lk_authorise(const struct lk_actor *actor, enum lk_action action,
 	const struct lk_subject *facts, struct lk_err *e);
@@ -108,8 +107,7 @@ test_bad_requests(void **state)
 	site_done(&s);
 }
 
-/* --- devices
- * ------------------------------------------------------------------------------------------ */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 static void
 put_device(struct site *s, const char *id, const char *manufacturer)
@@ -270,8 +268,7 @@ test_decommission(void **state)
 	site_done(&s);
 }
 
-/* --- manufacturers
- * --------------------------------------------------------------------------------------- */
+/* --- manufacturers ---------------------------------------------------------------------------- */
 
 static char *
 quoted_pem(const struct pki_id *ca)
@@ -298,7 +295,8 @@ test_add(void **state)
 		"{\"manufacturer\":\"new\",\"anchors\":%s,\"unknown_devices\":\"perhaps\"}", pem);
 	assert_site_refused(&s, LK_R_OPERATOR_ARGUMENT);
 	/* one whose name no path has could not be distrusted again */
-	site_operate(&s, "manufacturer.add", "{\"manufacturer\":\"The Maker\",\"anchors\":%s}", pem);
+	site_operate(
+		&s, "manufacturer.add", "{\"manufacturer\":\"The Maker\",\"anchors\":%s}", pem);
 	assert_site_refused(&s, LK_R_OPERATOR_ARGUMENT);
 	assert_int_equal(site_operate(&s, "manufacturer.add",
 				 "{\"manufacturer\":\"new\",\"anchors\":%s,\"name\":\"New\",\"masa_"
@@ -350,8 +348,7 @@ test_distrust_and_remove(void **state)
 	site_done(&s);
 }
 
-/* --- the factory's list
- * ------------------------------------------------------------------------------------ */
+/* --- the factory's list ----------------------------------------------------------------------- */
 
 /* One device, signed below `ca`, which is also the anchor that comes along. */
 static enum lk_reason

@@ -551,8 +551,7 @@ test_code_is_not_kept(void **state)
 	plant_done(&p);
 }
 
-/* --- answers that were lost --------------------------------------------------------------------
- */
+/* --- answers that were lost ------------------------------------------------------------------- */
 
 static void
 test_signer_fails(void **state)

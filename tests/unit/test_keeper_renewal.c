@@ -21,8 +21,8 @@ fetch(struct site *s, enum lk_role role, struct lk_certs *ret)
 	bool more;
 
 	must_succeed(lk_body_pack(LK_BODY_get_registrar, &g, &packed, e));
-	must_succeed(lk_turn_receive(s->turn, role, 0, 1, LK_BODY_get_registrar, lk_buf_slice(&packed),
-		e));
+	must_succeed(lk_turn_receive(
+		s->turn, role, 0, 1, LK_BODY_get_registrar, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(s->turn, e));
 	must_succeed(lk_body_unpack(LK_BODY_registrar, lk_buf_slice(&s->packed), &b, e));
 	for (;;) {
@@ -126,13 +126,14 @@ test_signer_names_the_new_one(void **state)
 	begin(&s);
 	site_pass(&s, 10 * PKI_DAY);
 	fetch(&s, LK_ROLE_SIGNER, &chain);
-	assert_refused(lk_signer_renew(s.signer, LK_SIGNER_REGISTRAR, &s.pki.stranger.chain, &why), why,
-		LK_R_KEY_MISMATCH);
-	assert_refused(lk_signer_renew(s.signer, LK_SIGNER_MASA, &chain, &why), why, LK_R_KEY_MISMATCH);
+	assert_refused(lk_signer_renew(s.signer, LK_SIGNER_REGISTRAR, &s.pki.stranger.chain, &why),
+		why, LK_R_KEY_MISMATCH);
+	assert_refused(
+		lk_signer_renew(s.signer, LK_SIGNER_MASA, &chain, &why), why, LK_R_KEY_MISMATCH);
 	must_succeed(lk_signer_renew(s.signer, LK_SIGNER_REGISTRAR, &chain, e));
 	site_request_voucher(&s, NULL, NULL);
-	must_succeed(lk_voucher_request_parse(site_question(&s, LK_ROLE_COURIER)->body.as_fetch.body, &r,
-		e));
+	must_succeed(lk_voucher_request_parse(
+		site_question(&s, LK_ROLE_COURIER)->body.as_fetch.body, &r, e));
 	assert_true(lk_certs_contain(lk_cms_certs(r->cms), chain.v[0]));
 	assert_false(lk_certs_contain(lk_cms_certs(r->cms), pki_cert(&s.pki.registrar)));
 	site_done(&s);

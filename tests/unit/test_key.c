@@ -189,7 +189,8 @@ test_uris_in_a_folder(void **state)
 		assert_true(lk_key_uri_in("/d", rows[i].uri, uri, sizeof uri, &e).ok);
 		assert_string_equal(uri, rows[i].want);
 	}
-	assert_refused(lk_key_uri_in("/folder", "file:long.key", uri, sizeof uri, &e), e, LK_R_KEY_URI);
+	assert_refused(
+		lk_key_uri_in("/folder", "file:long.key", uri, sizeof uri, &e), e, LK_R_KEY_URI);
 }
 
 int

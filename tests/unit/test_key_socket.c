@@ -64,7 +64,7 @@ test_what_is_signed(void **state)
 	assert_int_equal(sig.n, 0);
 }
 
-/* --- frames --------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static struct lk_key_socket *
 listening(char path[static 108])

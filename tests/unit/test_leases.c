@@ -34,7 +34,8 @@ test_whole(void **state)
 static void
 test_half_written(void **state)
 {
-	struct lk_slice all = LK_SLICE_LIT(LINE1 LINE2 "duid 00:01\n1795473407 1 2001:db8::1 * 00\n");
+	struct lk_slice all =
+		LK_SLICE_LIT(LINE1 LINE2 "duid 00:01\n1795473407 1 2001:db8::1 * 00\n");
 	struct lk_lease *v;
 	struct lk_err e;
 	size_t i, n;
@@ -54,16 +55,19 @@ static void
 test_refused(void **state)
 {
 	static const char *const bad[] = { "\n", LINE1 "\n", "x 02:39:95:44:ff:ad 192.0.2.1 * *\n",
-		"-1 02:39:95:44:ff:ad 192.0.2.1 * *\n", "253402300800 02:39:95:44:ff:ad 192.0.2.1 * *\n",
-		"1 06-02:39:95:44:ff:ad 192.0.2.1 * *\n", "1 02:39:95:44:ff:ad\n", "1 02:39:95:44:ff:ad 192.0.2 * *\n",
-		"1 02:39:95:44:ff:ad 2001:db8::1 * *\n", "1  02:39:95:44:ff:ad 192.0.2.1 * *\n" };
+		"-1 02:39:95:44:ff:ad 192.0.2.1 * *\n",
+		"253402300800 02:39:95:44:ff:ad 192.0.2.1 * *\n",
+		"1 06-02:39:95:44:ff:ad 192.0.2.1 * *\n", "1 02:39:95:44:ff:ad\n",
+		"1 02:39:95:44:ff:ad 192.0.2 * *\n", "1 02:39:95:44:ff:ad 2001:db8::1 * *\n",
+		"1  02:39:95:44:ff:ad 192.0.2.1 * *\n" };
 	struct lk_lease *v = NULL;
 	size_t i, n = 77;
 	struct lk_err e;
 
 	(void)state;
 	for (i = 0; i < LK_ARRAY_LEN(bad); i++)
-		assert_refused(lk_leases_parse(lk_slice_str(bad[i]), &v, &n, &e), e, LK_R_LEASE_SYNTAX);
+		assert_refused(
+			lk_leases_parse(lk_slice_str(bad[i]), &v, &n, &e), e, LK_R_LEASE_SYNTAX);
 	assert_null(v);
 	assert_int_equal(n, 77);
 }
@@ -79,9 +83,11 @@ test_limits(void **state)
 	(void)state;
 	assert_non_null(many);
 	memset(many, '\n', LK_LEASE_FILE_MAX + 1);
-	assert_refused(lk_leases_parse(lk_slice(many, LK_LEASES_MAX + 1), &v, &n, &e), e, LK_R_TOO_LARGE);
+	assert_refused(
+		lk_leases_parse(lk_slice(many, LK_LEASES_MAX + 1), &v, &n, &e), e, LK_R_TOO_LARGE);
 	memset(many, ' ', LK_LEASE_FILE_MAX + 1);
-	assert_refused(lk_leases_parse(lk_slice(many, LK_LEASE_FILE_MAX + 1), &v, &n, &e), e, LK_R_TOO_LARGE);
+	assert_refused(lk_leases_parse(lk_slice(many, LK_LEASE_FILE_MAX + 1), &v, &n, &e), e,
+		LK_R_TOO_LARGE);
 	assert_null(v);
 }
 

@@ -7,8 +7,12 @@
 
 #include <latchkey/agent.h>
 
-static const struct latchkey_settings whole = { .idevid = "-", .idevid_key = "file:/nonexistent/key",
-	.anchors = "-", .ldevid_key = "file:/nonexistent/new", .address = "::1", .port = 8443 };
+static const struct latchkey_settings whole = { .idevid = "-",
+	.idevid_key = "file:/nonexistent/key",
+	.anchors = "-",
+	.ldevid_key = "file:/nonexistent/new",
+	.address = "::1",
+	.port = 8443 };
 
 static void
 assert_none(const struct latchkey_settings *s, const char *want)

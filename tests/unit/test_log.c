@@ -48,7 +48,8 @@ test_text(void **state)
 {
 	(void)state;
 	start(LK_LOG_INFO, LK_LOG_TEXT);
-	lk_log(LK_LOG_INFO, "listening", "port", "8443", "peer", NULL, "name", "a b", "none", "", NULL);
+	lk_log(LK_LOG_INFO, "listening", "port", "8443", "peer", NULL, "name", "a b", "none", "",
+		NULL);
 	lk_log(LK_LOG_DEBUG, "unseen", NULL);
 	lk_log(LK_LOG_ERROR, "bare", NULL);
 	assert_string_equal(stop(),
@@ -74,9 +75,9 @@ test_forged(void **state)
 	start(LK_LOG_INFO, LK_LOG_TEXT);
 	lk_log(LK_LOG_INFO, "seen", "device", "x\n2026-11-23T20:15:00Z error keeper y", "b", "c=d",
 		"e", "\x1b[2J\x7f", NULL);
-	assert_string_equal(stop(),
-		"2026-11-23T20:15:00Z info keeper seen "
-		"device=\"x\\u000a2026-11-23T20:15:00Z error keeper y\" b=\"c=d\" e=\"\\u001b[2J\\u007f\"\n");
+	assert_string_equal(stop(), "2026-11-23T20:15:00Z info keeper seen "
+				    "device=\"x\\u000a2026-11-23T20:15:00Z error keeper y\" "
+				    "b=\"c=d\" e=\"\\u001b[2J\\u007f\"\n");
 }
 
 static void
@@ -88,8 +89,9 @@ test_failure(void **state)
 	lk_err_set(&e, LK_R_VOUCHER_SERIAL, "serial-number is %s, want %s", "X", "Y");
 	start(LK_LOG_INFO, LK_LOG_TEXT);
 	lk_log_err(&e, "device", "Y", NULL);
-	assert_string_equal(stop(), "2026-11-23T20:15:00Z notice keeper voucher-serial device=Y "
-				    "msg=\"serial-number is X, want Y\" clause=\"RFC 8995 5.6.1\"\n");
+	assert_string_equal(stop(),
+		"2026-11-23T20:15:00Z notice keeper voucher-serial device=Y "
+		"msg=\"serial-number is X, want Y\" clause=\"RFC 8995 5.6.1\"\n");
 	start(LK_LOG_ERROR, LK_LOG_TEXT);
 	lk_log_err(&e, NULL);
 	assert_string_equal(stop(), "");
@@ -110,7 +112,8 @@ test_long(void **state)
 
 	start(LK_LOG_INFO, LK_LOG_TEXT);
 	lk_log(LK_LOG_INFO, "long", "a", letters, "b", "1", NULL);
-	snprintf(want, sizeof want, "2026-11-23T20:15:00Z info keeper long a=\"%.512s\" b=1\n", letters);
+	snprintf(want, sizeof want, "2026-11-23T20:15:00Z info keeper long a=\"%.512s\" b=1\n",
+		letters);
 	assert_string_equal(stop(), want);
 
 	/* 512 bytes as \u0001 are 3072 characters: once they fit, not twice */

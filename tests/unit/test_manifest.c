@@ -364,7 +364,7 @@ test_print(void **state)
 	assert_string_equal(lk_buf_str(&out), want);
 }
 
-/* --- every way to cut or bend the bytes ----------------------------------------------------- */
+/* --- every way to cut or bend the bytes ------------------------------------------------------- */
 
 static bool
 is_accepted(struct lk_slice text, struct lk_err *e)

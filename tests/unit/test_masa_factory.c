@@ -101,7 +101,7 @@ get_device(const char *serial, struct lk_masa_device_record *ret)
 	MASA_OK(lk_store_get(masa.store, LK_MASA_DEVICE_BY_SERIAL, &ret->record, &masa_err));
 }
 
-/* --- who may tell --------------------------------------------------------------------------- */
+/* --- who may tell ----------------------------------------------------------------------------- */
 
 /*= Latchkey factory: a device's certificate does not speak for the factory =*/
 static void
@@ -135,7 +135,7 @@ test_the_factorys_certificate_ends(void **state)
 	refuses(LK_EP_FACTORY_DEVICES, body, LK_R_CERT_TIME);
 }
 
-/* --- births --------------------------------------------------------------------------------- */
+/* --- births ----------------------------------------------------------------------------------- */
 
 static void
 test_a_device_is_born(void **state)
@@ -279,7 +279,7 @@ test_malformed_lists(void **state)
 	refuses(LK_EP_FACTORY_DEVICES, lk_buf_str(&many), LK_R_FACTORY_SYNTAX);
 }
 
-/* --- sales ---------------------------------------------------------------------------------- */
+/* --- sales ------------------------------------------------------------------------------------ */
 
 static void
 test_a_device_is_sold(void **state)

@@ -57,7 +57,7 @@ get_device(const char *id, struct lk_masa_device_record *ret)
 	MASA_OK(lk_store_get(masa.store, LK_MASA_DEVICE_BY_ID, &ret->record, &masa_err));
 }
 
-/* --- the owner ------------------------------------------------------------------------------ */
+/* --- the owner -------------------------------------------------------------------------------- */
 
 /*= SEC-18: only the owner of the moment gets a voucher =*/
 static void
@@ -142,7 +142,7 @@ test_a_second_domain_ca_of_the_owner(void **state)
 	assert_true(lk_cert_eq(v->pinned, pki_cert(&masa.cast.stranger_ca)));
 }
 
-/* --- which device --------------------------------------------------------------------------- */
+/* --- which device ----------------------------------------------------------------------------- */
 
 /*= RFC8995 5.6: a device that is unknown to the MASA is 404 =*/
 /*= Latchkey MASA: strangers get one 404, byte for byte the same for every device =*/
@@ -208,7 +208,7 @@ test_a_device_with_another_key(void **state)
 	refuses_strangers(&request, LK_R_MASA_DEVICE_KEY);
 }
 
-/* --- claims --------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
 /*= SEC-17: an unsold device is claimed only where its product line allows it =*/
 static void
@@ -285,7 +285,7 @@ test_a_device_is_claimed_once(void **state)
 	refuses_strangers(&late, LK_R_MASA_NOT_OWNER);
 }
 
-/* --- issuing -------------------------------------------------------------------------------- */
+/* --- issuing ---------------------------------------------------------------------------------- */
 
 /*= RFC8995 5.5.2: the MASA pins the farthest certificate, or the registrar's own, by policy =*/
 static void
@@ -375,7 +375,7 @@ test_the_signer_is_gone(void **state)
 	lk_voucher_free(grants(&request));
 }
 
-/* --- without nonce -------------------------------------------------------------------------- */
+/* --- without nonce ---------------------------------------------------------------------------- */
 
 static void
 nonceless_request(const struct masa *m, const struct pki_id *registrar, struct lk_buf *out)
@@ -468,7 +468,7 @@ test_nonceless_requests_of_strangers(void **state)
 		LK_R_REQUEST_NONCELESS);
 }
 
-/* --- bad input ------------------------------------------------------------------------------ */
+/* --- bad input -------------------------------------------------------------------------------- */
 
 static void
 test_envelopes(void **state)

@@ -101,7 +101,7 @@ word(const struct lk_buf *b, size_t at)
 	return (unsigned)b->p[at] << 8 | b->p[at + 1];
 }
 
-/* --- announcing -------------------------------------------------------------------------- */
+/* --- announcing ------------------------------------------------------------------------------- */
 
 static void
 test_announce(void **state)
@@ -195,7 +195,7 @@ test_bad_self(void **state)
 	assert_int_equal(b.n, 0);
 }
 
-/* --- answering --------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 static struct lk_mdns_answer
 respond(const struct packet *k, uint16_t port, struct lk_buf *out)
@@ -345,7 +345,7 @@ test_not_for_us(void **state)
 	assert_false(respond(&k, LK_MDNS_PORT, &b).answer);
 }
 
-/* --- finding ----------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 static const uint8_t link_local[16] = { 0xfe, 0x80, [15] = 7 };
 static const uint8_t global[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 7 };

@@ -58,7 +58,8 @@ write_reference(const char *path, const char *socket, const struct lk_key *key)
 	struct lk_key_reference r = { .spki_n = lk_key_spki(key).n };
 	struct lk_err e = { 0 };
 
-	assert_true(lk_slice_to_str(lk_slice_str(socket), "path", r.socket, sizeof r.socket, &e).ok);
+	assert_true(
+		lk_slice_to_str(lk_slice_str(socket), "path", r.socket, sizeof r.socket, &e).ok);
 	memcpy(r.spki, lk_key_spki(key).p, r.spki_n);
 	assert_true(lk_key_reference_print(&r, &der, &e).ok);
 	assert_true(lk_file_replace(path, lk_buf_slice(&der), 0600, &e).ok);
@@ -111,7 +112,10 @@ test_tls_client_with_a_referenced_key(void **state)
 static void
 test_reference_round_trip_and_refusals(void **state)
 {
-	struct lk_key_reference r = { .socket = "/run/key.sock", .spki = { 1, 2, 3 }, .spki_n = 200 }, back;
+	struct lk_key_reference r = { .socket = "/run/key.sock",
+		.spki = { 1, 2, 3 },
+		.spki_n = 200 },
+				back;
 	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_KEY_REFERENCE_MAX);
 	struct lk_err e = { 0 };
 	size_t n;

@@ -16,14 +16,18 @@ test_range(void **state)
 	(void)state;
 	assert_true(lk_parse_u64(LK_SLICE_LIT("0"), "n", 0, UINT64_MAX, &n, NULL).ok);
 	assert_int_equal(n, 0);
-	assert_true(lk_parse_u64(LK_SLICE_LIT("18446744073709551615"), "n", 0, UINT64_MAX, &n, NULL).ok);
+	assert_true(lk_parse_u64(LK_SLICE_LIT("18446744073709551615"), "n", 0, UINT64_MAX, &n, NULL)
+			    .ok);
 	assert_true(n == UINT64_MAX);
-	assert_true(lk_parse_u64(LK_SLICE_LIT("000000000000000000000000042"), "n", 0, 99, &n, NULL).ok);
+	assert_true(
+		lk_parse_u64(LK_SLICE_LIT("000000000000000000000000042"), "n", 0, 99, &n, NULL).ok);
 	assert_int_equal(n, 42);
-	assert_refused(lk_parse_u64(LK_SLICE_LIT("18446744073709551616"), "n", 0, UINT64_MAX, &n, &e),
-		e, LK_R_SYNTAX_NUMBER);
-	assert_refused(lk_parse_u64(LK_SLICE_LIT("184467440737095516150"), "n", 0, UINT64_MAX, &n, &e),
-		e, LK_R_SYNTAX_NUMBER);
+	assert_refused(
+		lk_parse_u64(LK_SLICE_LIT("18446744073709551616"), "n", 0, UINT64_MAX, &n, &e), e,
+		LK_R_SYNTAX_NUMBER);
+	assert_refused(
+		lk_parse_u64(LK_SLICE_LIT("184467440737095516150"), "n", 0, UINT64_MAX, &n, &e), e,
+		LK_R_SYNTAX_NUMBER);
 	assert_int_equal(n, 42);
 
 	assert_true(lk_parse_u32(LK_SLICE_LIT("4294967295"), "m", 0, UINT32_MAX, &m, NULL).ok);
@@ -33,9 +37,11 @@ test_range(void **state)
 	assert_true(m == UINT32_MAX);
 	assert_true(lk_parse_u32(LK_SLICE_LIT("10"), "m", 10, 20, &m, NULL).ok);
 	assert_true(lk_parse_u32(LK_SLICE_LIT("20"), "m", 10, 20, &m, NULL).ok);
-	assert_refused(lk_parse_u32(LK_SLICE_LIT("9"), "port", 10, 20, &m, &e), e, LK_R_SYNTAX_NUMBER);
+	assert_refused(
+		lk_parse_u32(LK_SLICE_LIT("9"), "port", 10, 20, &m, &e), e, LK_R_SYNTAX_NUMBER);
 	assert_string_equal(e.msg, "port is 9, want 10 to 20");
-	assert_refused(lk_parse_u32(LK_SLICE_LIT("21"), "m", 10, 20, &m, &e), e, LK_R_SYNTAX_NUMBER);
+	assert_refused(
+		lk_parse_u32(LK_SLICE_LIT("21"), "m", 10, 20, &m, &e), e, LK_R_SYNTAX_NUMBER);
 	assert_int_equal(m, 20);
 }
 

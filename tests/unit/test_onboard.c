@@ -81,8 +81,8 @@ test_who_brings_a_voucher_goes_on_alone(void **state)
 	onboarding_done(&o);
 }
 
-/* One of two that bring their vouchers in the same turn: each would make an LDevID key, and there is
- * room for one. */
+/* One of two that bring their vouchers in the same turn: each would make an LDevID key, and there
+ * is room for one. */
 static void
 test_two_vouchers_at_once(void **state)
 {

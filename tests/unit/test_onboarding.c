@@ -66,8 +66,7 @@ world_done(struct world *w)
 	lk_buf_done(&w->tampered);
 }
 
-/* --- the device
- * --------------------------------------------------------------------------------------- */
+/* --- the device ------------------------------------------------------------------------------- */
 
 static struct lk_result
 new_key(void *ctx, struct lk_key **ret, struct lk_err *e)
@@ -161,9 +160,7 @@ operate(struct world *w, const char *action)
 
 #define assert_newest(w, type, want) assert_string_equal(site_event(&(w)->site, type)->reason, want)
 
-/* --- tests
- * ------------------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /*= RFC8995 5: the pledge's flow, from the provisional connection to the credential =*/
 /*= RFC8995 5.6: the registrar forwards the voucher unchanged =*/

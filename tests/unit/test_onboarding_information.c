@@ -172,7 +172,7 @@ assert_check(
 	assert_ptr_equal(v.information, reason == LK_R_NONE ? o : NULL);
 }
 
-/* --- parsing -------------------------------------------------------------------------------- */
+/* --- parsing ---------------------------------------------------------------------------------- */
 
 static void
 test_round_trip(void **state)
@@ -310,7 +310,7 @@ test_little(void **state)
 	assert_int_equal(o->leaf.radius_anchor.n, 0);
 }
 
-/* --- checking ------------------------------------------------------------------------------- */
+/* --- checking --------------------------------------------------------------------------------- */
 
 static void
 test_signer(void **state)
@@ -369,7 +369,7 @@ test_age(void **state)
 	assert_check(o, &want, LK_R_NONE);
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void
 assert_not_built(const struct lk_onboarding_leaves *l, enum lk_reason reason)
@@ -424,7 +424,7 @@ test_print(void **state)
 	assert_string_equal(lk_buf_str(&out), want);
 }
 
-/* --- every way to cut or bend the bytes ----------------------------------------------------- */
+/* --- every way to cut or bend the bytes ------------------------------------------------------- */
 
 static bool
 is_accepted(struct lk_slice der, struct lk_err *e)

@@ -41,7 +41,7 @@ struct fixture {
 	size_t n_peer_chain;
 };
 
-/* --- the server's side ------------------------------------------------------------------- */
+/* --- the server's side ------------------------------------------------------------------------ */
 
 static void
 answer(struct lk_request *r, void *ctx)
@@ -120,7 +120,7 @@ serve(struct fixture *f, const struct pki_id *id, enum lk_tls_client_cert client
 	assert_true(lk_server_new(f->loop, &settings, &f->server, NULL).ok);
 }
 
-/* --- the client's side ------------------------------------------------------------------- */
+/* --- the client's side ------------------------------------------------------------------------ */
 
 static void
 on_done(void *ctx, const struct lk_outbound_result *r, const struct lk_err *err)
@@ -223,7 +223,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- tests ------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void
 test_get_and_post(void **state)

@@ -46,7 +46,8 @@ test_rows(void **state)
 static void
 test_plain_text(void **state)
 {
-	static const char *const others[] = { "", "a/b", "a?b", "a#b", "a%2f", "a b", "a&b", "a\nb", "\xc3\xa4" };
+	static const char *const others[] = { "", "a/b", "a?b", "a#b", "a%2f", "a b", "a&b", "a\nb",
+		"\xc3\xa4" };
 	size_t i;
 
 	(void)state;
@@ -58,7 +59,8 @@ test_plain_text(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_plain_text) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_plain_text) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

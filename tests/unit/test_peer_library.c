@@ -44,10 +44,10 @@ test_keys(void **state)
 
 	(void)state;
 	for (i = 0; i < LK_ARRAY_LEN(rows); i++) {
-		LK_CLEANUP(EVP_PKEY_freep) EVP_PKEY *key =
-			rows[i].group  ? EVP_EC_gen(rows[i].group)
-			: rows[i].bits ? EVP_RSA_gen(rows[i].bits)
-				       : EVP_PKEY_Q_keygen(NULL, NULL, rows[i].algorithm);
+		LK_CLEANUP(EVP_PKEY_freep)
+		EVP_PKEY *key = rows[i].group  ? EVP_EC_gen(rows[i].group)
+				: rows[i].bits ? EVP_RSA_gen(rows[i].bits)
+					       : EVP_PKEY_Q_keygen(NULL, NULL, rows[i].algorithm);
 		LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CERT_DER_MAX);
 		LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
 		EVP_PKEY *got;

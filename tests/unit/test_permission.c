@@ -14,7 +14,8 @@ static const struct {
 	enum lk_permission row;
 	const char *cells;
 } matrix[] = {
-	/*                     MF SI OW AO PU IN ON DM DU NO NA AW AI AM AU SP  TP RB  DV RG MA FA */
+	/*                     MF SI OW AO PU IN ON DM DU NO NA AW AI AM AU SP  TP RB  DV RG MA FA
+	 */
 	{ LK_PERMISSION_CREATE, "X C1 . . . . . . . . . . . . . .  . .  . . . X" },
 	{ LK_PERMISSION_DECLARE, "X . R . . . . . . . . . . . . .  D D  . . X ." },
 	{ LK_PERMISSION_PUBLISH_MUD, "X . . . . . . . . . . . . . . .  . D  . . . ." },
@@ -58,8 +59,8 @@ static const struct {
 };
 
 #define ROW(symbol) (UINT32_C(1) << LK_PERMISSION_##symbol)
-#define LOOKING                                                                                  \
-	(ROW(ONBOARD) | ROW(APPOINT) | ROW(MAINTAIN) | ROW(DECOMMISSION) | ROW(INSTALL_NETWORK) |  \
+#define LOOKING                                                                                   \
+	(ROW(ONBOARD) | ROW(APPOINT) | ROW(MAINTAIN) | ROW(DECOMMISSION) | ROW(INSTALL_NETWORK) | \
 		ROW(ADMINISTER))
 
 static const struct {
@@ -230,7 +231,8 @@ test_several(void **state)
 	const struct lk_subject none = { 0 }, admitted = { .admitted = true };
 	const struct lk_actor nobody = { 0, "nobody" };
 	const struct lk_actor cook = { LK_PARTY_BIT(DU) | LK_PARTY_BIT(AU), "cook" };
-	const struct lk_actor home = { LK_PARTY_BIT(DU) | LK_PARTY_BIT(DM) | LK_PARTY_BIT(NA), "home" };
+	const struct lk_actor home = { LK_PARTY_BIT(DU) | LK_PARTY_BIT(DM) | LK_PARTY_BIT(NA),
+		"home" };
 	const struct lk_actor device = { LK_PARTY_BIT(DV) | LK_PARTY_BIT(RG), "device" };
 	enum lk_action action;
 	struct lk_err e;
@@ -238,19 +240,20 @@ test_several(void **state)
 	(void)state;
 	for (action = 0; action < LK_ACTION_READ_CREDENTIALS; action++)
 		assert_refused(lk_authorise(&nobody, action, &none, &e), e, LK_R_PERMISSION_DENIED);
-	assert_refused(lk_authorise(&cook, LK_ACTION_DEVICE_REVOKE, &none, &e), e,
-		LK_R_PERMISSION_DENIED);
+	assert_refused(
+		lk_authorise(&cook, LK_ACTION_DEVICE_REVOKE, &none, &e), e, LK_R_PERMISSION_DENIED);
 	assert_string_equal(e.msg, "cook may not do device.revoke");
 	assert_true(lk_authorise(&home, LK_ACTION_DEVICE_REVOKE, &none, NULL).ok);
 	assert_true(lk_authorise(&home, LK_ACTION_MANUFACTURER_ADD, &none, NULL).ok);
-	assert_refused(lk_authorise(&home, LK_ACTION_DEVICE_SELL, &none, &e), e,
-		LK_R_PERMISSION_DENIED);
+	assert_refused(
+		lk_authorise(&home, LK_ACTION_DEVICE_SELL, &none, &e), e, LK_R_PERMISSION_DENIED);
 	/* a device takes part in its onboarding, and decides nothing about it */
 	assert_true(lk_authorise(&device, LK_ACTION_DEVICE_ENROL, &admitted, NULL).ok);
 	assert_refused(lk_authorise(&device, LK_ACTION_DEVICE_APPROVE, &admitted, &e), e,
 		LK_R_PERMISSION_DENIED);
 	assert_refused(lk_authorise(&home, LK_ACTION_COUNT, &none, &e), e, LK_R_PERMISSION_DENIED);
-	assert_refused(lk_authorise(&home, (enum lk_action)-1, &none, &e), e, LK_R_PERMISSION_DENIED);
+	assert_refused(
+		lk_authorise(&home, (enum lk_action) - 1, &none, &e), e, LK_R_PERMISSION_DENIED);
 }
 
 static void
@@ -263,8 +266,8 @@ test_never(void **state)
 	(void)state;
 	memset(&s, 1, sizeof s);
 	/*= G-11: no individual gets access to the credentials, not even the trusted onboarder =*/
-	assert_refused(lk_authorise(&all, LK_ACTION_READ_CREDENTIALS, &s, &e), e,
-		LK_R_PERMISSION_NEVER);
+	assert_refused(
+		lk_authorise(&all, LK_ACTION_READ_CREDENTIALS, &s, &e), e, LK_R_PERMISSION_NEVER);
 }
 
 int

@@ -113,7 +113,7 @@ run_init(struct run *r)
 	run_with(r, &s);
 }
 
-/* --- the registrar's side ------------------------------------------------------------------- */
+/* --- the registrar's side --------------------------------------------------------------------- */
 
 static enum lk_pledge_state
 state_of(const struct run *r)
@@ -309,7 +309,7 @@ walk_to(struct run *r, enum lk_pledge_state goal)
 		step(r);
 }
 
-/* --- what is expected ----------------------------------------------------------------------- */
+/* --- what is expected ------------------------------------------------------------------------- */
 
 /* It has failed for this reason and comes away with nothing. */
 static void
@@ -344,7 +344,7 @@ assert_reports(struct run *r, enum lk_ep where, enum lk_reason want)
 	assert_failed(r, want);
 }
 
-/* --- the whole way -------------------------------------------------------------------------- */
+/* --- the whole way ---------------------------------------------------------------------------- */
 
 /*= RFC8995 5: the pledge's flow, from the provisional connection to the credential =*/
 static void
@@ -476,7 +476,7 @@ test_a_broken_connection_ends_it(void **state)
 			assert_ends_when_lost_in(s);
 }
 
-/* --- the voucher request -------------------------------------------------------------------- */
+/* --- the voucher request ---------------------------------------------------------------------- */
 
 /*= RFC8995 5.2: the nonce is strong and new for each attempt and connection =*/
 static void
@@ -561,7 +561,7 @@ test_a_registrar_without_certificate(void **state)
 	assert_failed(&r, LK_R_VOUCHER_DOMAIN);
 }
 
-/* --- the voucher ---------------------------------------------------------------------------- */
+/* --- the voucher ------------------------------------------------------------------------------ */
 
 /* Told at voucher_status; no key was made for who was not believed. */
 static void
@@ -771,7 +771,7 @@ test_a_registrar_that_refuses(void **state)
 	}
 }
 
-/* --- waiting -------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Walks to a state that may be told to wait, with its request in r.action. */
 static void
@@ -871,7 +871,7 @@ test_at_most_four_days(void **state)
 	}
 }
 
-/* --- telemetry ------------------------------------------------------------------------------ */
+/* --- telemetry -------------------------------------------------------------------------------- */
 
 /*= RFC8995 5.7: what the registrar answers to telemetry does not matter =*/
 static void
@@ -915,7 +915,7 @@ test_libraries_are_told_to_the_network_alone(void **state)
 	assert_non_null(memmem(r.action.body.p, r.action.body.n, said, sizeof said - 1));
 }
 
-/* --- EST ------------------------------------------------------------------------------------ */
+/* --- EST -------------------------------------------------------------------------------------- */
 
 /* In state `s` this answer is refused, and told at enrollstatus: the voucher was fine. */
 static void
@@ -1078,7 +1078,7 @@ test_certificates(void **state)
 	assert_enrolment_fails(LK_PLEDGE_ENROLL, 403, "", lk_slice(NULL, 0), LK_R_PLEDGE_REFUSED);
 }
 
-/* --- with the LDevID ------------------------------------------------------------------------ */
+/* --- with the LDevID -------------------------------------------------------------------------- */
 
 static void
 test_the_server_of_the_second_connection(void **state)

@@ -105,8 +105,7 @@ test_cacerts(void **state)
 	take_message("\nA.1.  Obtaining", "GET /.well-known/est/cacerts", 0, &h);
 	assert_string_equal(h.path, "/.well-known/est/cacerts");
 	take_message("\nA.1.  Obtaining", "HTTP/1.1 200", 4246, &h);
-	assert_true(lk_media_type_is(
-		lk_http1_field(&h, "Content-Type"), "application/pkcs7-mime"));
+	assert_true(lk_media_type_is(lk_http1_field(&h, "Content-Type"), "application/pkcs7-mime"));
 	decode(&h, &der);
 	assert_true(lk_certs_parse_pkcs7(lk_buf_slice(&der), &certs, &e).ok);
 	assert_int_equal(certs.n, LK_ARRAY_LEN(names));

@@ -50,7 +50,7 @@ test_golden(void **state)
 	assert_true(lk_ruleset_print(&site, &out, &e).ok);
 	document = json_loadb((const char *)out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(document);
-	json_array_foreach(json_object_get(document, "nftables"), i, command) {
+	json_array_foreach (json_object_get(document, "nftables"), i, command) {
 		char *text = json_dumps(command, JSON_COMPACT);
 
 		if (getenv("LK_PRINT_GOLDEN")) {
@@ -79,7 +79,8 @@ assert_no_ruleset(const struct lk_ruleset *r)
 static void
 test_names(void **state)
 {
-	static const char *const bad[] = { "", "sixteen-letters-", "a b", "a\"", "-a", "../a", "p*", "\xc3\xa4" };
+	static const char *const bad[] = { "", "sixteen-letters-", "a b", "a\"", "-a", "../a", "p*",
+		"\xc3\xa4" };
 	size_t i;
 
 	(void)state;
@@ -100,10 +101,13 @@ test_limits(void **state)
 {
 	static const char *const twice[] = { "port1", "port1" };
 	const struct lk_profile same[] = { { 1, NULL, 0 }, { 1, NULL, 0 } };
-	const struct lk_profile none[] = { { 0, NULL, 0 } }, large[] = { { LK_MARK_CLASS_MAX + 1, NULL, 0 } },
-		long_one[] = { { 1, flows, LK_RULESET_FLOWS_MAX + 1 } };
-	const struct lk_flow backwards = { LK_FLOW_TCP, { { 0 }, 0 }, 2, 1 }, wide = { LK_FLOW_TCP, { { 0 }, 33 }, 1, 1 };
-	const struct lk_profile reversed[] = { { 1, &backwards, 1 } }, narrow[] = { { 1, &wide, 1 } };
+	const struct lk_profile none[] = { { 0, NULL, 0 } },
+				large[] = { { LK_MARK_CLASS_MAX + 1, NULL, 0 } },
+				long_one[] = { { 1, flows, LK_RULESET_FLOWS_MAX + 1 } };
+	const struct lk_flow backwards = { LK_FLOW_TCP, { { 0 }, 0 }, 2, 1 },
+			     wide = { LK_FLOW_TCP, { { 0 }, 33 }, 1, 1 };
+	const struct lk_profile reversed[] = { { 1, &backwards, 1 } },
+				narrow[] = { { 1, &wide, 1 } };
 	const struct lk_profile *const bad[] = { none, large, long_one, reversed, narrow };
 	struct lk_ruleset r = site;
 	size_t i;
@@ -153,8 +157,9 @@ test_too_large(void **state)
 static void
 test_network4(void **state)
 {
-	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "1.2.3.0/", "1.2.3.0/33", "1.2.3.0/-1",
-		"1.2.3.4/24", "1.2.3.0/24/1", "1.2.3.256", "::/0", "1111111111111111" };
+	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "1.2.3.0/", "1.2.3.0/33",
+		"1.2.3.0/-1", "1.2.3.4/24", "1.2.3.0/24/1", "1.2.3.256", "::/0",
+		"1111111111111111" };
 	const uint8_t inside[] = { 192, 0, 2, 255 }, outside[] = { 192, 0, 3, 0 };
 	struct lk_network4 n = { .prefix = 77 };
 	struct lk_err e;
@@ -178,8 +183,9 @@ test_network4(void **state)
 static void
 test_flow(void **state)
 {
-	static const char *const bad[] = { "", "tcp", "tcp:", "tcp:1.2.3.4", "tcp:1.2.3.4:", "tcp:1.2.3.4:0",
-		"tcp:1.2.3.4:2-1", "tcp:1.2.3.4:1-", "tcp:1.2.3.4:65536", "ping:1.2.3.4:1", "ping:1.2.3.4:", "sctp:1.2.3.4:1",
+	static const char *const bad[] = { "", "tcp", "tcp:", "tcp:1.2.3.4",
+		"tcp:1.2.3.4:", "tcp:1.2.3.4:0", "tcp:1.2.3.4:2-1", "tcp:1.2.3.4:1-",
+		"tcp:1.2.3.4:65536", "ping:1.2.3.4:1", "ping:1.2.3.4:", "sctp:1.2.3.4:1",
 		"tcp:1.2.3.4:1-2-3", "tcp:1.2.3.4:1:2" };
 	struct lk_flow f = { .first = 77 };
 	struct lk_err e;

@@ -56,7 +56,7 @@ struct fixture {
 	SSL_CTX *client_ctx;
 };
 
-/* --- handlers ---------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static void
 echo(struct lk_request *r, void *ctx)
@@ -138,7 +138,7 @@ on_refusal(void *ctx, const struct lk_peer *peer, const struct lk_err *e)
 	f->refusals++;
 }
 
-/* --- set-up ------------------------------------------------------------------------------ */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 static void
 nothing(void *ctx)
@@ -318,7 +318,7 @@ ask(struct fixture *f, struct client *c, const char *request, const char *want)
 
 #define HEAD(method, path) method " " path " HTTP/1.1\r\nHost: h\r\n"
 
-/* --- tests ------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void
 test_tls(void **state)
@@ -429,7 +429,8 @@ test_challenge(void **state)
 	serve(f, AF_INET);
 	client_open(f, &c);
 	ask(f, &c, HEAD("GET", "/locked") "\r\n", "HTTP/1.1 401 Unauthorized\r\n");
-	assert_true(client_has(&c, "\r\nWWW-Authenticate: ClientCertificate realm=\"latchkey\"\r\n"));
+	assert_true(
+		client_has(&c, "\r\nWWW-Authenticate: ClientCertificate realm=\"latchkey\"\r\n"));
 	ask(f, &c, HEAD("GET", "/show") "\r\n", "HTTP/1.1 200 OK\r\n");
 	assert_false(client_has(&c, "WWW-Authenticate"));
 	client_close(&c);

@@ -163,8 +163,7 @@ handshake(uint8_t p[static 200], const char *end)
 	return lk_slice(p, 64 + (size_t)n + 1 + 32);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /*= Latchkey signer: nothing is signed before it is recorded =*/
 static void

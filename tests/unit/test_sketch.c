@@ -37,8 +37,9 @@ test_sketch(void **state)
 	assert_int_equal(count(lk_buf_str(&out), " -> "), between);
 	assert_int_equal(count(lk_buf_str(&out), "\t"), 1 + 17 + between);
 	assert_int_equal(count(lk_buf_str(&out), "S8 [label=\"S8 onboarding\"];\n"), 1);
-	assert_int_equal(
-		count(lk_buf_str(&out), "\tS8 -> S9 [label=\"T10 connected\\nDM\", style=dashed];\n"), 1);
+	assert_int_equal(count(lk_buf_str(&out),
+				 "\tS8 -> S9 [label=\"T10 connected\\nDM\", style=dashed];\n"),
+		1);
 	assert_int_equal(count(lk_buf_str(&out),
 				 "\tS10 -> S11 [label=\"T12 application-executes\\nAM, DV\"];\n"),
 		1);

@@ -366,7 +366,7 @@ test_erased_bytes_are_gone(void **state)
 	assert_true(file_contains(path, "lamp of room 35"));
 }
 
-/* --- costs -------------------------------------------------------------------------------- */
+/* --- costs ------------------------------------------------------------------------------------ */
 
 /* Uses every statement there is once, and has a call-back look at each. */
 static void
@@ -465,7 +465,7 @@ test_costs_do_not_grow(void **state)
 	assert_int_equal(many, few);
 }
 
-/* --- a crash ------------------------------------------------------------------------------ */
+/* --- a crash ---------------------------------------------------------------------------------- */
 
 /* Group commits of three requests, the middle one refused; writes the number of each group that
  * was committed. Ends by being killed. */

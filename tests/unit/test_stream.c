@@ -35,7 +35,7 @@ chance(uint32_t below)
 	return (f.chance >> 8) % below;
 }
 
-/* --- the queue ------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void
 set_room(void)
@@ -60,7 +60,7 @@ queue_up(void *ctx, enum lk_role to, enum lk_body type, struct lk_slice packed)
 	set_room();
 }
 
-/* --- the copy -------------------------------------------------------------------------------- */
+/* --- the copy --------------------------------------------------------------------------------- */
 
 static void
 begin_anew(void)
@@ -138,7 +138,7 @@ read_one(void)
 	lk_buf_done(&m.packed);
 }
 
-/* --- what happens ---------------------------------------------------------------------------- */
+/* --- what happens ----------------------------------------------------------------------------- */
 
 /* As the keeper's host: the end of a turn, then the stream as far as it is taken. */
 static void

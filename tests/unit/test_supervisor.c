@@ -23,7 +23,7 @@
 
 #define UID_BASE 61440
 
-/* --- the daemon ------------------------------------------------------------------------------ */
+/* --- the daemon ------------------------------------------------------------------------------- */
 
 struct config {
 	struct lk_config_common common;
@@ -199,7 +199,7 @@ static const struct lk_program_pair pairs[] = { { LK_ROLE_FRONT, LK_ROLE_KEEPER 
 static const struct lk_program program = { &config_spec, roles, LK_ARRAY_LEN(roles), pairs,
 	LK_ARRAY_LEN(pairs) };
 
-/* --- the tests ------------------------------------------------------------------------------- */
+/* --- the tests -------------------------------------------------------------------------------- */
 
 struct fixture {
 	char dir[32];

@@ -31,7 +31,7 @@ usual(void)
 		.key = &key };
 }
 
-/* --- configuration -------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 /*= RFC5216 5.3: the server is accepted by the given anchor and its exact name alone =*/
 static void
@@ -107,7 +107,7 @@ test_paths_that_would_need_quoting(void **state)
 	}
 }
 
-/* --- process and control socket ------------------------------------------------------------- */
+/* --- process and control socket --------------------------------------------------------------- */
 
 /* A folder with run/wpa/ in it, and a program that waits to be ended. */
 struct stage {

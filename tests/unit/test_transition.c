@@ -182,8 +182,8 @@ refusal_of(enum lk_state s, enum lk_event_kind event)
 }
 
 static void
-assert_refused_untouched(enum lk_state s, enum lk_event_kind event, const struct lk_guards *g,
-	enum lk_reason reason)
+assert_refused_untouched(
+	enum lk_state s, enum lk_event_kind event, const struct lk_guards *g, enum lk_reason reason)
 {
 	enum lk_state next = LK_STATE_S1;
 	enum lk_transition_id id = LK_T1;
@@ -237,7 +237,9 @@ test_every_pair(void **state)
 					refusal_of((enum lk_state)s, event));
 				continue;
 			}
-			assert_true(lk_transition((enum lk_state)s, event, &all_so, &next, &id, NULL).ok);
+			assert_true(
+				lk_transition((enum lk_state)s, event, &all_so, &next, &id, NULL)
+					.ok);
 			assert_string_equal(lk_state_info(next)->symbol,
 				w == &grant ? lk_state_info((enum lk_state)s)->symbol : w->to);
 			try_facts((enum lk_state)s, event, w);
@@ -290,12 +292,14 @@ test_rows(void **state)
 		assert_int_equal(rows[i].parties, parties);
 		assert_int_not_equal(rows[i].lines[0], 0);
 		if (w != &grant) {
-			assert_true(lk_transition(rows[i].from, rows[i].event, &all_so, &next, &id,
-				NULL).ok);
+			assert_true(lk_transition(
+				rows[i].from, rows[i].event, &all_so, &next, &id, NULL)
+					    .ok);
 			assert_int_equal(id, rows[i].id);
 		}
 		for (j = 0; j < i; j++)
-			assert_false(rows[i].from == rows[j].from && rows[i].event == rows[j].event);
+			assert_false(
+				rows[i].from == rows[j].from && rows[i].event == rows[j].event);
 	}
 }
 
@@ -307,10 +311,10 @@ test_no_state(void **state)
 
 	(void)state;
 	for (i = 0; i < LK_ARRAY_LEN(none); i++) {
-		assert_refused_untouched((enum lk_state)none[i], LK_EVENT_GRANT, &all_so,
-			LK_R_LIFECYCLE_STATE);
-		assert_refused_untouched((enum lk_state)none[i], LK_EVENT_CONNECT, &all_so,
-			LK_R_LIFECYCLE_STATE);
+		assert_refused_untouched(
+			(enum lk_state)none[i], LK_EVENT_GRANT, &all_so, LK_R_LIFECYCLE_STATE);
+		assert_refused_untouched(
+			(enum lk_state)none[i], LK_EVENT_CONNECT, &all_so, LK_R_LIFECYCLE_STATE);
 	}
 }
 
@@ -325,8 +329,9 @@ test_message(void **state)
 	(void)state;
 	assert_refused(lk_transition(LK_STATE_S8, LK_EVENT_CONNECT, &none, &next, &id, &e), e,
 		LK_R_LIFECYCLE_ONBOARDED);
-	assert_string_equal(e.msg, "T10: event connected in state S8 onboarding: it has no credential "
-				   "of this network");
+	assert_string_equal(e.msg,
+		"T10: event connected in state S8 onboarding: it has no credential "
+		"of this network");
 	assert_refused(lk_transition(LK_STATE_S12, LK_EVENT_MAINTAINED, &all_so, &next, &id, &e), e,
 		LK_R_LIFECYCLE_EVENT);
 	assert_string_equal(e.msg, "event maintenance-ends in state S12 maintenance-disconnected");
@@ -377,9 +382,12 @@ test_skip(void **state)
 		assert_refused(lk_transition_skip(cases[i].from, cases[i].to, NULL, &all_so, &e), e,
 			LK_R_LIFECYCLE_SKIP_REASON);
 		if (cases[i].may)
-			assert_true(lk_transition_skip(cases[i].from, cases[i].to, "why", &all_so, NULL).ok);
+			assert_true(
+				lk_transition_skip(cases[i].from, cases[i].to, "why", &all_so, NULL)
+					.ok);
 		else
-			assert_refused(lk_transition_skip(cases[i].from, cases[i].to, "why", &all_so, &e),
+			assert_refused(
+				lk_transition_skip(cases[i].from, cases[i].to, "why", &all_so, &e),
 				e, LK_R_LIFECYCLE_SKIP);
 	}
 	/* guards on the way hold, too: nobody passes a homologation over, or an onboarding */

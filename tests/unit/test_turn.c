@@ -12,7 +12,7 @@
 #include "role/turn.h"
 #include "store/backend.h"
 
-/* --- a store that fails at its n-th call ----------------------------------------------------- */
+/* --- a store that fails at its n-th call ------------------------------------------------------ */
 
 static struct faulty {
 	struct lk_store store; /* first */
@@ -72,7 +72,7 @@ static const struct lk_store_ops faulty_ops = {
 	.txn = faulty_txn, .rollback = faulty_rollback, .write = faulty_write, .seek = faulty_seek
 };
 
-/* --- the keeper's frame ---------------------------------------------------------------------- */
+/* --- the keeper's frame ----------------------------------------------------------------------- */
 
 enum { SENT_MAX = 64 };
 
@@ -303,8 +303,7 @@ count(const char *type)
 	return n;
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /*= Latchkey turn: nothing leaves before the commit that it rests on =*/
 static void

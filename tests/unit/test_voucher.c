@@ -12,7 +12,7 @@
 
 static struct pki_cast cast;
 
-/* --- making vouchers ------------------------------------------------------------------------ */
+/* --- making vouchers -------------------------------------------------------------------------- */
 
 static struct lk_result
 parse_spec(const struct pki_cms *spec, struct lk_voucher **ret, struct lk_err *e)
@@ -107,7 +107,7 @@ assert_spec_refused(const struct pki_cms *spec, enum lk_reason reason)
 	assert_null(v);
 }
 
-/* --- the envelope --------------------------------------------------------------------------- */
+/* --- the envelope ----------------------------------------------------------------------------- */
 
 static void
 test_envelope(void **state)
@@ -173,7 +173,7 @@ test_size(void **state)
 	assert_null(v);
 }
 
-/* --- the JSON ------------------------------------------------------------------------------- */
+/* --- the JSON --------------------------------------------------------------------------------- */
 
 static void
 test_json(void **state)
@@ -253,7 +253,7 @@ test_unknown_leaf(void **state)
 	assert_accepted(v, &want);
 }
 
-/* --- the pledge's checks -------------------------------------------------------------------- */
+/* --- the pledge's checks ---------------------------------------------------------------------- */
 
 static void
 test_good(void **state)
@@ -519,7 +519,7 @@ test_registrar(void **state)
 	assert_check_refused(v, &want, LK_R_VOUCHER_REGISTRAR);
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static struct lk_voucher_leaves
 leaves_to_write(void)
@@ -608,7 +608,7 @@ test_print(void **state)
 	assert_string_equal(lk_buf_str(&out), want);
 }
 
-/* --- every way to cut or bend the bytes ----------------------------------------------------- */
+/* --- every way to cut or bend the bytes ------------------------------------------------------- */
 
 static bool
 is_accepted(struct lk_slice der, struct lk_err *e)
@@ -695,7 +695,7 @@ test_flipped_bytes(void **state)
 		}
 }
 
-/* --- the RFC's own example ------------------------------------------------------------------ */
+/* --- the RFC's own example -------------------------------------------------------------------- */
 
 static struct lk_anchors *
 anchors_of(const char *path)

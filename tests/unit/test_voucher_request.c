@@ -12,7 +12,7 @@
 
 static struct pki_cast cast;
 
-/* --- making requests ------------------------------------------------------------------------ */
+/* --- making requests -------------------------------------------------------------------------- */
 
 /* What the cast's device asks the cast's registrar, with one leaf changed. */
 static void
@@ -90,7 +90,7 @@ bare_request(const struct pki_id *signer, const char *name, const char *value)
 	return parsed(&der);
 }
 
-/* --- syntax --------------------------------------------------------------------------------- */
+/* --- syntax ----------------------------------------------------------------------------------- */
 
 static void
 assert_parse_refused(const char *name, const char *value, enum lk_reason reason)
@@ -178,7 +178,7 @@ test_nesting(void **state)
 	assert_null(r->prior->prior);
 }
 
-/* --- the registrar's rules ------------------------------------------------------------------ */
+/* --- the registrar's rules -------------------------------------------------------------------- */
 
 static void
 assert_pledge_refused(const struct lk_voucher_request *r, const struct lk_pledge_request_want *want,
@@ -270,7 +270,7 @@ test_pledge_signer(void **state)
 	assert_pledge_refused(forged, &want, LK_R_CMS_SIGNATURE, 403);
 }
 
-/* --- the MASA's rules ----------------------------------------------------------------------- */
+/* --- the MASA's rules ------------------------------------------------------------------------- */
 
 static struct lk_registrar_request_want
 masa_wants(void)
@@ -522,7 +522,7 @@ test_prior_without_nonce(void **state)
 	assert_masa_refuses(outer_with("nonce", NULL), &want, LK_R_PRIOR_NONCE);
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void
 append(struct lk_buf *b, struct lk_slice in)
@@ -634,7 +634,7 @@ test_print(void **state)
 	assert_string_equal(lk_buf_str(&out), want);
 }
 
-/* --- every way to cut or bend the bytes ----------------------------------------------------- */
+/* --- every way to cut or bend the bytes ------------------------------------------------------- */
 
 static bool
 masa_accepts(struct lk_slice der)
@@ -692,7 +692,7 @@ test_mutations(void **state)
 	}
 }
 
-/* --- the RFC's own examples ----------------------------------------------------------------- */
+/* --- the RFC's own examples ------------------------------------------------------------------- */
 
 static struct lk_cert *
 shared_cert(const char *path)

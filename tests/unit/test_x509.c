@@ -173,8 +173,8 @@ test_lists(void **state)
 	assert_true(lk_cert_eq(a.v[0], pki_cert(&cast.masa)));
 	assert_true(lk_certs_contain(&a, pki_cert(&cast.vendor)));
 	assert_false(lk_certs_contain(&a, pki_cert(&cast.device)));
-	assert_true(lk_buf_append_str(&pem,
-		"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", &e)
+	assert_true(lk_buf_append_str(
+		&pem, "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", &e)
 			    .ok);
 	assert_refused(lk_certs_parse_any(lk_buf_slice(&pem), &none, &e), e, LK_R_CERT_SYNTAX);
 	assert_true(lk_certs_print_pkcs7(&a, &p7, &e).ok);
@@ -265,8 +265,8 @@ test_paths_are_remembered(void **state)
 	const struct pki_spec ca = { .cn = "Sub CA", .ca = true, .not_before = PKI_NOW - 5 };
 	const struct pki_spec leaf = { .cn = "Leaf", .not_after = PKI_NOW + 5 };
 	const struct pki_spec weak = { .cn = "Weak", .sha1 = true };
-	LK_CLEANUP(pki_id_done) struct pki_id sub = { .key = NULL }, end = { .key = NULL },
-					      bad = { .key = NULL };
+	LK_CLEANUP(pki_id_done)
+	struct pki_id sub = { .key = NULL }, end = { .key = NULL }, bad = { .key = NULL };
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *theirs = pki_anchors(&cast.stranger_ca);
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *middle = NULL;
 	struct lk_anchors *ours = cast.manufacturer;
@@ -295,7 +295,8 @@ test_paths_are_remembered(void **state)
 	/* the leaf's own age does not count here, its issuer's does */
 	assert_int_equal(verify(&end, ours, true, LK_TIMES_IGNORE_LEAF, PKI_NOW), LK_R_NONE);
 	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE_LEAF, PKI_NOW + 9), LK_R_NONE);
-	assert_int_equal(verify(&end, ours, true, LK_TIMES_IGNORE_LEAF, PKI_NOW - 6), LK_R_CERT_TIME);
+	assert_int_equal(
+		verify(&end, ours, true, LK_TIMES_IGNORE_LEAF, PKI_NOW - 6), LK_R_CERT_TIME);
 	assert_int_equal(verify(&end, ours, true, LK_TIMES_IGNORE, 0), LK_R_NONE);
 	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE, INT64_MAX), LK_R_NONE);
 
@@ -306,7 +307,8 @@ test_paths_are_remembered(void **state)
 	assert_int_equal(verify(&end, ours, false, LK_TIMES_IGNORE, PKI_NOW), LK_R_CERT_CHAIN);
 }
 
-/* What the policy does not take anywhere on the path; an anchor is believed without its signature. */
+/* What the policy does not take anywhere on the path; an anchor is believed without its signature.
+ */
 static void
 test_chain_is_within_the_policy(void **state)
 {
@@ -317,9 +319,12 @@ test_chain_is_within_the_policy(void **state)
 		{ { .sha1 = true }, { .cn = "b" }, { .cn = "c" }, LK_R_NONE },
 		{ { .cn = "a" }, { .sha1 = true }, { .cn = "c" }, LK_R_CRYPTO_POLICY },
 		{ { .cn = "a" }, { .cn = "b" }, { .sha1 = true }, LK_R_CRYPTO_POLICY },
-		{ { .key_type = LK_KEY_ED25519 }, { .cn = "b" }, { .cn = "c" }, LK_R_CRYPTO_POLICY },
-		{ { .cn = "a" }, { .key_type = LK_KEY_ED25519 }, { .cn = "c" }, LK_R_CRYPTO_POLICY },
-		{ { .cn = "a" }, { .cn = "b" }, { .key_type = LK_KEY_ED25519 }, LK_R_CRYPTO_POLICY },
+		{ { .key_type = LK_KEY_ED25519 }, { .cn = "b" }, { .cn = "c" },
+			LK_R_CRYPTO_POLICY },
+		{ { .cn = "a" }, { .key_type = LK_KEY_ED25519 }, { .cn = "c" },
+			LK_R_CRYPTO_POLICY },
+		{ { .cn = "a" }, { .cn = "b" }, { .key_type = LK_KEY_ED25519 },
+			LK_R_CRYPTO_POLICY },
 	};
 	size_t i;
 

@@ -74,7 +74,7 @@ save_longer(const char *name, struct lk_slice bytes)
 	save(name, lk_buf_slice(&longer));
 }
 
-/* --- requests ------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void
 csr(const char *common_name, const char *serial_number, struct lk_buf *out)
@@ -100,7 +100,7 @@ make_csrs(void)
 	save_cert("csr/idevid.pem", &cast.device);
 }
 
-/* --- revocation lists ----------------------------------------------------------------------- */
+/* --- revocation lists ------------------------------------------------------------------------- */
 
 static void
 crl(const struct pki_id *issuer, int64_t from, bool revoke, struct lk_buf *out)
@@ -139,7 +139,7 @@ make_crls(void)
 	save_cert("crl/issuer.pem", &cast.domain);
 }
 
-/* --- onboarding information ----------------------------------------------------------------- */
+/* --- onboarding information ------------------------------------------------------------------- */
 
 static void
 onboarding(const struct pki_id *signer, const char *device, struct lk_buf *out)
@@ -194,7 +194,7 @@ make_onboarding(void)
 	save_cert("onboarding/ldevid.pem", &ldevid);
 }
 
-/* --- manifests ------------------------------------------------------------------------------ */
+/* --- manifests -------------------------------------------------------------------------------- */
 
 static void
 manifest(const struct pki_id *signer, struct lk_buf *out)

@@ -65,7 +65,7 @@ save_voucher(const char *name, const char *leaf, const char *value)
 	save_cms(name, &(struct pki_cms){ .text = text, .signer = &cast.masa });
 }
 
-/* --- vouchers ------------------------------------------------------------------------------- */
+/* --- vouchers --------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *file, *leaf, *value;
@@ -221,7 +221,7 @@ make_voucher_bytes(void)
 	save("voucher/bad/cms-syntax--trailing-byte.cms", lk_buf_slice(&der));
 }
 
-/* --- voucher-requests ----------------------------------------------------------------------- */
+/* --- voucher-requests ------------------------------------------------------------------------- */
 
 static void
 save_pledge(const char *name, const struct pki_id *signer, const char *leaf, const char *value)
@@ -290,8 +290,8 @@ make_registrar_requests(void)
 		NULL, "idevid-issuer", aki);
 	save_registrar("voucher-request/bad/prior-nonce--differs.cms", &cast.registrar, NULL, NULL,
 		"nonce", "\"ANonceOfAnEarlierTry\"");
-	save_registrar("voucher-request/bad/request-nonceless--nonce-left-out.cms", &cast.registrar, NULL, NULL,
-		"nonce", NULL);
+	save_registrar("voucher-request/bad/request-nonceless--nonce-left-out.cms", &cast.registrar,
+		NULL, NULL, "nonce", NULL);
 }
 
 int

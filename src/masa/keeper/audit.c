@@ -13,7 +13,9 @@ static struct lk_result
 collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool *ret_entitled,
 	struct lk_err *e)
 {
-	struct lk_scan scan = { .index = LK_AUDIT_ENTRY_BY_DEVICE, .prefix = 1, .descending = true };
+	struct lk_scan scan = {
+		.index = LK_AUDIT_ENTRY_BY_DEVICE, .prefix = 1, .descending = true
+	};
 	LK_CLEANUP(lk_record_done) struct lk_audit_entry_record r = LK_RECORD_INIT(audit_entry);
 	bool found;
 
@@ -25,7 +27,8 @@ collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool
 		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
 		if (!found)
 			return LK_OK;
-		*ret_entitled = *ret_entitled || (a->owner_id[0] && strcmp(r.owner_id, a->owner_id) == 0);
+		*ret_entitled =
+			*ret_entitled || (a->owner_id[0] && strcmp(r.owner_id, a->owner_id) == 0);
 		if (log->n_events == LK_AUDIT_EVENTS_MAX) {
 			log->arbitrary += log->arbitrary < LK_AUDIT_TRUNCATED_MAX;
 			continue;
@@ -54,8 +57,8 @@ lk_masa_requestauditlog(struct lk_turn *t, const struct lk_message_in *m,
 	LK_TRY(lk_masa_ask(t, w, &a, e));
 	LK_TRY(collect(t, &a, log, &entitled, e));
 	/*= RFC8995 5.8: who never owned the device gets 404 =*/
-	LK_REQUIRE(entitled, e, LK_R_MASA_NEVER_OWNER, "device %s never belonged to the asking domain",
-		a.device.serial);
+	LK_REQUIRE(entitled, e, LK_R_MASA_NEVER_OWNER,
+		"device %s never belonged to the asking domain", a.device.serial);
 	LK_TRY(lk_audit_log_build(log, &text, e));
 	return lk_masa_reply(t, m, 200, LK_TYPE_JSON, lk_buf_slice(&text), e);
 }

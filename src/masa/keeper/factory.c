@@ -23,19 +23,19 @@ check_factory(struct lk_turn *t, const struct lk_web_request_body *w, struct lk_
 
 	LK_TRY(lk_masa_client_chain(w, &chain, e));
 	LK_REQUIRE(chain.n > 0, e, LK_R_FACTORY_UNKNOWN, "no client certificate was shown");
-	LK_TRY(lk_chain_verify(masa_of(t)->manufacturer, chain.v[0], &chain, LK_TIMES_CHECK,
-		lk_turn_now(t), e));
+	LK_TRY(lk_chain_verify(
+		masa_of(t)->manufacturer, chain.v[0], &chain, LK_TIMES_CHECK, lk_turn_now(t), e));
 	/*= Latchkey factory: a device's certificate does not speak for the factory =*/
 	return lk_cert_check_profile(chain.v[0], LK_PROFILE_FACTORY_CLIENT, e);
 }
 
-/* --- devices --------------------------------------------------------------------------------------- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 struct born {
 	uint32_t present;
-	struct lk_buf idevid;		       /* DER */
+	struct lk_buf idevid; /* DER */
 	char product_line[LK_SHORT_NAME_MAX];
-	int claim;			       /* of a product line that is new; index of claims */
+	int claim; /* of a product line that is new; index of claims */
 };
 
 static const char *const claims[] = { "none", "nonce-proximity", NULL };
@@ -58,7 +58,8 @@ born_done(struct born *b)
 static struct lk_result
 add_product_line(struct lk_turn *t, const char *id, const char *claim, struct lk_err *e)
 {
-	LK_CLEANUP(lk_record_done) struct lk_product_line_record line = LK_RECORD_INIT(product_line);
+	LK_CLEANUP(lk_record_done)
+	struct lk_product_line_record line = LK_RECORD_INIT(product_line);
 	bool found;
 
 	LK_TRY(lk_slice_to_str(lk_slice_str(id), "product line", line.id, sizeof line.id, e));
@@ -83,15 +84,19 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 	LK_TRY(lk_json_read(&born_table, obj, &b, e));
 	LK_TRY(lk_cert_parse(lk_buf_slice(&b.idevid), &idevid, e));
 	LK_TRY(lk_cert_check_profile(idevid, LK_PROFILE_IDEVID, e));
-	LK_TRY(lk_chain_verify(masa_of(t)->manufacturer, idevid, NULL, LK_TIMES_CHECK, lk_turn_now(t), e));
+	LK_TRY(lk_chain_verify(
+		masa_of(t)->manufacturer, idevid, NULL, LK_TIMES_CHECK, lk_turn_now(t), e));
 	lk_cert_subject(idevid, LK_OID_SERIAL_NUMBER, serial);
-	LK_TRY(lk_slice_to_str(lk_slice_str(serial), "serial number", d.serial, sizeof d.serial, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(serial), "serial number", d.serial, sizeof d.serial, e));
 	lk_hex(lk_cert_aki(idevid), d.idevid_issuer);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_MASA_DEVICE_BY_SERIAL, &d.record, &found, e));
 	if (found) {
-		/* Told again after a lost answer: the same certificate is no news, another one is refused. */
+		/* Told again after a lost answer: the same certificate is no news, another one is
+		 * refused. */
 		LK_REQUIRE(lk_slice_eq(lk_blob_slice(&d.idevid), lk_buf_slice(&b.idevid)), e,
-			LK_R_FACTORY_DEVICE, "device %s was born before, with another certificate", serial);
+			LK_R_FACTORY_DEVICE, "device %s was born before, with another certificate",
+			serial);
 		return LK_OK;
 	}
 	LK_TRY(add_product_line(t, b.product_line, claims[b.claim], e));
@@ -101,7 +106,8 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("S2"), "phase", d.phase, sizeof d.phase, e));
 	d.created_at = d.changed_at = lk_turn_now(t);
 	LK_TRY(lk_turn_insert(t, &d.record, e));
-	return lk_masa_event(t, "born", d.id, "factory", json_pack("{s:s}", "serial", d.serial), NULL, e);
+	return lk_masa_event(
+		t, "born", d.id, "factory", json_pack("{s:s}", "serial", d.serial), NULL, e);
 }
 
 /* {"schema":1, list: [...]}: how many there are. */
@@ -116,8 +122,8 @@ open_list(struct lk_slice body, const char *list, json_t **ret_obj, const json_t
 	LK_REQUIRE(json_integer_value(json_object_get(obj, "schema")) == 1, e, LK_R_FACTORY_SYNTAX,
 		"\"schema\" is not 1");
 	l = json_object_get(obj, list);
-	LK_REQUIRE(json_is_array(l) && json_array_size(l) > 0 && json_array_size(l) <= DEVICES_MAX, e,
-		LK_R_FACTORY_SYNTAX, "\"%s\" is not a list of 1 to %d", list, DEVICES_MAX);
+	LK_REQUIRE(json_is_array(l) && json_array_size(l) > 0 && json_array_size(l) <= DEVICES_MAX,
+		e, LK_R_FACTORY_SYNTAX, "\"%s\" is not a list of 1 to %d", list, DEVICES_MAX);
 	*ret_obj = json_incref(obj);
 	*ret_list = l;
 	return LK_OK;
@@ -147,13 +153,13 @@ lk_masa_factory_devices(struct lk_turn *t, const struct lk_message_in *m,
 	return done(t, m, json_array_size(list), e);
 }
 
-/* --- sales ------------------------------------------------------------------------------------------- */
+/* --- sales ------------------------------------------------------------------------------------ */
 
 struct buyer {
 	uint32_t present;
 	uint64_t schema;
 	char owner[LK_NAME_MAX];
-	struct lk_buf domain_ca;	   /* DER */
+	struct lk_buf domain_ca; /* DER */
 	char reference[LK_NAME_MAX];
 };
 
@@ -175,10 +181,11 @@ buyer_done(struct buyer *b)
 
 /* The owner of this domain CA; a new one gets an id of its own, not derived from any key. */
 static struct lk_result
-find_or_make_owner(struct lk_turn *t, const struct buyer *b, char ret_id[static LK_ID_MAX],
-	struct lk_err *e)
+find_or_make_owner(
+	struct lk_turn *t, const struct buyer *b, char ret_id[static LK_ID_MAX], struct lk_err *e)
 {
-	LK_CLEANUP(lk_record_done) struct lk_owner_domain_record domain = LK_RECORD_INIT(owner_domain);
+	LK_CLEANUP(lk_record_done)
+	struct lk_owner_domain_record domain = LK_RECORD_INIT(owner_domain);
 	LK_CLEANUP(lk_record_done) struct lk_owner_record owner = LK_RECORD_INIT(owner);
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *ca = NULL;
 	uint8_t md[LK_SHA256_LEN];
@@ -199,8 +206,8 @@ find_or_make_owner(struct lk_turn *t, const struct buyer *b, char ret_id[static 
 	memcpy(domain.owner_id, owner.id, sizeof domain.owner_id);
 	LK_TRY(lk_turn_insert(t, &domain.record, e));
 	memcpy(ret_id, owner.id, LK_ID_MAX);
-	return lk_masa_event(t, "owner-added", NULL, "factory", json_pack("{s:s}", "owner", owner.id), NULL,
-		e);
+	return lk_masa_event(
+		t, "owner-added", NULL, "factory", json_pack("{s:s}", "owner", owner.id), NULL, e);
 }
 
 static struct lk_result
@@ -212,15 +219,18 @@ sell(struct lk_turn *t, const struct buyer *b, const char *owner_id, const json_
 	struct lk_scan scan = { .index = LK_MASA_DEVICE_BY_NUMBER, .prefix = 1 };
 	bool found;
 
-	LK_REQUIRE(json_is_string(serial), e, LK_R_FACTORY_SYNTAX, "a serial number is not a string");
+	LK_REQUIRE(
+		json_is_string(serial), e, LK_R_FACTORY_SYNTAX, "a serial number is not a string");
 	LK_TRY(lk_slice_to_str(lk_slice_str(json_string_value(serial)), "serial number", d.serial,
 		sizeof d.serial, e));
 	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &d.record, &found, e));
-	LK_REQUIRE(found, e, LK_R_FACTORY_DEVICE, "device %s was never born", json_string_value(serial));
+	LK_REQUIRE(found, e, LK_R_FACTORY_DEVICE, "device %s was never born",
+		json_string_value(serial));
 	if (strcmp(d.owner_id, owner_id) == 0)
 		return LK_OK; /* told again */
 	/*= LC-1: the manufacturer sells a device once; later transfers are its owner's =*/
-	LK_REQUIRE(!d.owner_id[0], e, LK_R_FACTORY_SOLD, "device %s has an owner already", d.serial);
+	LK_REQUIRE(
+		!d.owner_id[0], e, LK_R_FACTORY_SOLD, "device %s has an owner already", d.serial);
 	memcpy(d.owner_id, owner_id, sizeof d.owner_id);
 	d.changed_at = sale.sold_at = lk_turn_now(t);
 	LK_TRY(lk_turn_put(t, &d.record, e));
@@ -229,7 +239,8 @@ sell(struct lk_turn *t, const struct buyer *b, const char *owner_id, const json_
 	memcpy(sale.owner_id, owner_id, sizeof sale.owner_id);
 	memcpy(sale.reference, b->reference, sizeof sale.reference);
 	LK_TRY(lk_turn_insert(t, &sale.record, e));
-	return lk_masa_event(t, "sold", d.id, "factory", json_pack("{s:s}", "owner", owner_id), NULL, e);
+	return lk_masa_event(
+		t, "sold", d.id, "factory", json_pack("{s:s}", "owner", owner_id), NULL, e);
 }
 
 struct lk_result

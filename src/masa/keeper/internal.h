@@ -29,18 +29,21 @@ LK_RESULT lk_masa_reply(struct lk_turn *t, const struct lk_message_in *m, int st
 LK_RESULT lk_masa_event(struct lk_turn *t, const char *type, const char *device_id,
 	const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e);
 /* The certificates that the TLS client showed. */
-LK_RESULT lk_masa_client_chain(const struct lk_web_request_body *w, struct lk_certs *ret,
-	struct lk_err *e);
+LK_RESULT lk_masa_client_chain(
+	const struct lk_web_request_body *w, struct lk_certs *ret, struct lk_err *e);
 
 /* voucher.c: what requestvoucher and requestauditlog have in common. */
 struct asked {
 	struct lk_voucher_request *request;
 	struct lk_verified_registrar_request verified;
 	struct lk_masa_device_record device;
-	char owner_id[LK_ID_MAX];	     /* of the domain that asks; "" when it is nobody's */
+	char owner_id[LK_ID_MAX];            /* of the domain that asks; "" when it is nobody's */
 	char domain_spki[LK_DIGEST_HEX_MAX]; /* digest of the domain CA's key */
 };
-#define ASKED_INIT { .device = LK_RECORD_INIT(masa_device) }
+#define ASKED_INIT                                    \
+	{                                             \
+		.device = LK_RECORD_INIT(masa_device) \
+	}
 void lk_asked_done(struct asked *a);
 LK_RESULT lk_masa_ask(struct lk_turn *t, const struct lk_web_request_body *w, struct asked *ret,
 	struct lk_err *e);

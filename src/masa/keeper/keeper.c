@@ -77,8 +77,8 @@ static bool
 is_about_devices(enum lk_reason reason)
 {
 	return reason == LK_R_MASA_DEVICE_UNKNOWN || reason == LK_R_MASA_NOT_OWNER ||
-		reason == LK_R_MASA_NOT_FOR_SALE || reason == LK_R_MASA_DEVICE_KEY ||
-		reason == LK_R_MASA_NEVER_OWNER;
+	       reason == LK_R_MASA_NOT_FOR_SALE || reason == LK_R_MASA_DEVICE_KEY ||
+	       reason == LK_R_MASA_NEVER_OWNER;
 }
 
 static struct lk_result
@@ -110,8 +110,9 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	json_auto_t *payload = json_pack("{s:s}", "message", why->msg);
-	struct lk_event ev = { .type = "refused", .actor = lk_role_name(m->from),
-		.reason = why->reason };
+	struct lk_event ev = {
+		.type = "refused", .actor = lk_role_name(m->from), .reason = why->reason
+	};
 
 	LK_REQUIRE(payload, e, LK_R_NOMEM, "no memory for an event");
 	if (m->body && m->type == LK_BODY_web_request) {

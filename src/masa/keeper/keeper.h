@@ -25,7 +25,7 @@ enum lk_masa_pin { LK_PIN_FARTHEST, LK_PIN_REGISTRAR }; /* RFC 8995 5.5.2 */
 struct lk_masa_settings {
 	enum lk_masa_pin pin;
 	int64_t nonceless_seconds; /* life of a voucher without nonce, at most */
-	bool nonceless;		   /* whether there are any */
+	bool nonceless;            /* whether there are any */
 };
 
 /* All borrowed for the keeper's life. */

@@ -75,8 +75,8 @@ find_device(struct lk_turn *t, struct asked *a, struct lk_err *e)
 /* Authenticated is a registrar whose own chain ends at a domain CA that we hold as an owner's; what
  * else it encloses proves nothing. That the chain verifies is checked with everything else. */
 static struct lk_result
-registrar_is_known(struct lk_turn *t, const struct lk_voucher_request *r, bool *ret,
-	struct lk_err *e)
+registrar_is_known(
+	struct lk_turn *t, const struct lk_voucher_request *r, bool *ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_owner_domain_record d = LK_RECORD_INIT(owner_domain);
 	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
@@ -92,11 +92,12 @@ registrar_is_known(struct lk_turn *t, const struct lk_voucher_request *r, bool *
 }
 
 struct lk_result
-lk_masa_ask(struct lk_turn *t, const struct lk_web_request_body *w, struct asked *ret,
-	struct lk_err *e)
+lk_masa_ask(
+	struct lk_turn *t, const struct lk_web_request_body *w, struct asked *ret, struct lk_err *e)
 {
 	struct lk_registrar_request_want want = { .manufacturer = masa_of(t)->manufacturer,
-		.idevid_times = LK_TIMES_IGNORE_LEAF, .now = lk_turn_now(t) };
+		.idevid_times = LK_TIMES_IGNORE_LEAF,
+		.now = lk_turn_now(t) };
 
 	LK_TRY(lk_voucher_request_parse(w->body, &ret->request, e));
 	LK_TRY(registrar_is_known(t, ret->request, &want.authenticated, e));
@@ -105,14 +106,15 @@ lk_masa_ask(struct lk_turn *t, const struct lk_web_request_body *w, struct asked
 	return find_owner(t, ret, e);
 }
 
-/* --- ownership ------------------------------------------------------------------------------------ */
+/* --- ownership -------------------------------------------------------------------------------- */
 
 /* An owner that nobody named: the domain that proved that the device is with it. */
 static struct lk_result
 new_owner(struct lk_turn *t, struct asked *a, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_owner_record owner = LK_RECORD_INIT(owner);
-	LK_CLEANUP(lk_record_done) struct lk_owner_domain_record domain = LK_RECORD_INIT(owner_domain);
+	LK_CLEANUP(lk_record_done)
+	struct lk_owner_domain_record domain = LK_RECORD_INIT(owner_domain);
 
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), owner.id);
 	owner.created_at = domain.created_at = lk_turn_now(t);
@@ -127,19 +129,21 @@ new_owner(struct lk_turn *t, struct asked *a, struct lk_err *e)
 static struct lk_result
 claim(struct lk_turn *t, struct asked *a, struct lk_err *e)
 {
-	LK_CLEANUP(lk_record_done) struct lk_product_line_record line = LK_RECORD_INIT(product_line);
+	LK_CLEANUP(lk_record_done)
+	struct lk_product_line_record line = LK_RECORD_INIT(product_line);
 	bool found;
 
 	memcpy(line.id, a->device.product_line, sizeof line.id);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_PRODUCT_LINE_BY_ID, &line.record, &found, e));
 	/*= SEC-17: an unsold device is claimed only where its product line allows it =*/
 	LK_REQUIRE(found && strcmp(line.claim, "nonce-proximity") == 0, e, LK_R_MASA_NOT_FOR_SALE,
-		"device %s is unsold, and its product line \"%s\" allows no claim", a->device.serial,
-		a->device.product_line);
+		"device %s is unsold, and its product line \"%s\" allows no claim",
+		a->device.serial, a->device.product_line);
 	/*= SEC-17: a claim needs a nonce and a verified prior-signed request =*/
 	LK_REQUIRE(a->request->leaf.nonce[0] && a->verified.idevid &&
 			   a->verified.assertion == LK_ASSERTION_PROXIMITY,
-		e, LK_R_MASA_NOT_FOR_SALE, "device %s did not sign for this registrar", a->device.serial);
+		e, LK_R_MASA_NOT_FOR_SALE, "device %s did not sign for this registrar",
+		a->device.serial);
 	if (!a->owner_id[0])
 		LK_TRY(new_owner(t, a, e));
 	memcpy(a->device.owner_id, a->owner_id, sizeof a->device.owner_id);
@@ -163,7 +167,7 @@ authorize(struct lk_turn *t, struct asked *a, enum lk_assertion *ret, struct lk_
 	return LK_OK;
 }
 
-/* --- issuing ---------------------------------------------------------------------------------------- */
+/* --- issuing ---------------------------------------------------------------------------------- */
 
 static struct lk_result
 check_nonceless(struct lk_turn *t, const struct asked *a, int64_t *ret_expires, struct lk_err *e)
@@ -185,13 +189,14 @@ static const struct lk_cert *
 pinned(const struct lk_turn *t, const struct asked *a)
 {
 	/*= RFC8995 5.5.2: the MASA pins the farthest certificate, or the registrar's own, by policy =*/
-	return masa_of(t)->set.pin == LK_PIN_FARTHEST ? a->verified.farthest : a->verified.registrar;
+	return masa_of(t)->set.pin == LK_PIN_FARTHEST ? a->verified.farthest
+						      : a->verified.registrar;
 }
 
 /*= RFC8995 5.6: the audit log is appended to on every issue =*/
 static struct lk_result
-append_audit(struct lk_turn *t, const struct asked *a, enum lk_assertion assertion,
-	struct lk_err *e)
+append_audit(
+	struct lk_turn *t, const struct asked *a, enum lk_assertion assertion, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_audit_entry_record r = LK_RECORD_INIT(audit_entry);
 	LK_CLEANUP(lk_buf_done) struct lk_buf id = LK_BUF_INIT(LK_CERT_KEY_ID_MAX);
@@ -203,11 +208,13 @@ append_audit(struct lk_turn *t, const struct asked *a, enum lk_assertion asserti
 	r.date = lk_turn_now(t);
 	LK_TRY(lk_cert_domain_id(pinned(t, a), &id, e));
 	LK_TRY(lk_base64_encode(lk_buf_slice(&id), &text, e));
-	LK_TRY(lk_slice_to_str(lk_buf_slice(&text), "domainID", r.domain_id, sizeof r.domain_id, e));
+	LK_TRY(lk_slice_to_str(
+		lk_buf_slice(&text), "domainID", r.domain_id, sizeof r.domain_id, e));
 	/*= RFC8995 5.5.6: the audit log has the nonce, null where there is none =*/
-	LK_TRY(lk_slice_to_str(lk_slice_str(a->request->leaf.nonce), "nonce", r.nonce, sizeof r.nonce, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(lk_assertion_names[assertion]), "assertion", r.assertion,
-		sizeof r.assertion, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(a->request->leaf.nonce), "nonce", r.nonce, sizeof r.nonce, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(lk_assertion_names[assertion]), "assertion",
+		r.assertion, sizeof r.assertion, e));
 	return lk_turn_insert(t, &r.record, e);
 }
 
@@ -229,9 +236,10 @@ issue(struct lk_turn *t, const struct lk_message_in *m, const struct asked *a,
 	memcpy(r->device_id, a->device.id, sizeof r->device_id);
 	memcpy(r->owner_id, a->owner_id, sizeof r->owner_id);
 	memcpy(r->domain_spki, a->domain_spki, sizeof r->domain_spki);
-	LK_TRY(lk_slice_to_str(lk_slice_str(a->request->leaf.nonce), "nonce", r->nonce, sizeof r->nonce, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(lk_assertion_names[assertion]), "assertion", r->assertion,
-		sizeof r->assertion, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(a->request->leaf.nonce), "nonce", r->nonce, sizeof r->nonce, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(lk_assertion_names[assertion]), "assertion",
+		r->assertion, sizeof r->assertion, e));
 	r->issued_at = b.created_on;
 	r->expires_at = b.expires_on;
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), r->id);
@@ -262,7 +270,8 @@ lk_masa_requestvoucher(struct lk_turn *t, const struct lk_message_in *m,
 	lk_sha256_of(w->body, md);
 	lk_hex(LK_SLICE_ARRAY(md), r.request_digest);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_VOUCHER_ISSUED_BY_DIGEST, &r.record, &found, e));
-	/* The same request again gets the same voucher, while that is good; RFC 8995 5.5.1 renews. */
+	/* The same request again gets the same voucher, while that is good; RFC 8995 5.5.1 renews.
+	 */
 	if (found && r.voucher.n && (!r.expires_at || lk_turn_now(t) < r.expires_at))
 		return lk_masa_reply(t, m, 200, LK_TYPE_VOUCHER, lk_blob_slice(&r.voucher), e);
 	return issue(t, m, &a, assertion, &r, e);

@@ -18,11 +18,13 @@ static const struct {
 	{ "root", "root.pem", "the network's owner, off line",
 		"Everything: whoever has it can be this network to every device." },
 	{ "device CA", "device-ca.pem", "the signer",
-		"Access: whoever has it can make devices that the RADIUS server takes; the root stays." },
+		"Access: whoever has it can make devices that the RADIUS server takes; the root "
+		"stays." },
 	{ "service CA", "service-ca.pem", "the signer",
 		"Certificates of plain EST clients; no port opens by them." },
 	{ "server CA", "server-ca.pem", "the signer",
-		"The registrar and the RADIUS server can be imitated towards devices that are in." },
+		"The registrar and the RADIUS server can be imitated towards devices that are "
+		"in." },
 	{ "operator CA", "operator-ca.pem", "the signer", "Operators can be imitated." },
 };
 
@@ -38,7 +40,8 @@ lk_domain_read(const struct lk_noc_config *c, struct lk_domain *ret, struct lk_e
 	}
 	LK_TRY(lk_noc_pki_path(c, "registrar.pem", path, e));
 	LK_TRY(lk_certs_read(path, &ret->registrar, e));
-	return c->radius_anchor[0] ? lk_certs_read(c->radius_anchor, &ret->radius_anchor, e) : LK_OK;
+	return c->radius_anchor[0] ? lk_certs_read(c->radius_anchor, &ret->radius_anchor, e)
+				   : LK_OK;
 }
 
 void
@@ -67,7 +70,8 @@ cert_json(const char *name, const struct lk_cert *c)
 static struct lk_result
 add(json_t *list, json_t *obj, struct lk_err *e)
 {
-	LK_REQUIRE(obj && json_array_append_new(list, obj) == 0, e, LK_R_NOMEM, "no memory for JSON");
+	LK_REQUIRE(
+		obj && json_array_append_new(list, obj) == 0, e, LK_R_NOMEM, "no memory for JSON");
 	return LK_OK;
 }
 
@@ -109,7 +113,8 @@ keys_json(const struct lk_noc_config *c)
 
 	for (i = 0; i < LK_ARRAY_LEN(keys); i++)
 		if (keys[i].uri[0] && lk_key_place_of(keys[i].uri, &place, NULL).ok)
-			json_object_set_new(obj, keys[i].name, json_string(lk_key_place_name(place)));
+			json_object_set_new(
+				obj, keys[i].name, json_string(lk_key_place_name(place)));
 	return obj;
 }
 
@@ -127,11 +132,10 @@ lk_domain_crypto(const struct lk_noc_config *c, const struct lk_est_labels *labe
 	struct lk_err *e)
 {
 	const struct lk_policy *p = lk_policy_chosen();
-	json_auto_t *obj = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:[],s:o}", "schema", 1, "policy",
-		p->name, "tls", tls_text(c, labels), "groups", p->groups,
-		"suites_tls13", p->suites_tls13, "suites_tls12", p->suites_tls12, "signatures",
-		p->sigalgs, "library", OpenSSL_version(OPENSSL_VERSION), "keys_taken", "keys_in",
-		keys_json(c));
+	json_auto_t *obj = json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:[],s:o}", "schema", 1,
+		"policy", p->name, "tls", tls_text(c, labels), "groups", p->groups, "suites_tls13",
+		p->suites_tls13, "suites_tls12", p->suites_tls12, "signatures", p->sigalgs,
+		"library", OpenSSL_version(OPENSSL_VERSION), "keys_taken", "keys_in", keys_json(c));
 	size_t i;
 
 	LK_REQUIRE(obj, e, LK_R_NOMEM, "no memory for JSON");
@@ -153,7 +157,8 @@ static const struct {
 	{ "network to device", "voucher",
 		"The device takes the network whose root its manufacturer's signed voucher pins." },
 	{ "network owner to device", "voucher",
-		"The manufacturer's record of sale or first claim says who owns the device; the voucher "
+		"The manufacturer's record of sale or first claim says who owns the device; the "
+		"voucher "
 		"carries it." },
 };
 
@@ -181,7 +186,8 @@ add_manufacturer(json_t *list, const struct lk_manufacturer_record *r, struct lk
 	snprintf(name, sizeof name, "manufacturer %s", r->id);
 	for (i = 0; i < certs.n; i++)
 		LK_TRY(add_anchor(list, name, certs.v[i], r->name[0] ? r->name : r->id,
-			"Its devices can be imitated here, and vouchers for them made; devices of others "
+			"Its devices can be imitated here, and vouchers for them made; devices of "
+			"others "
 			"and those already in are not touched.",
 			e));
 	return LK_OK;
@@ -197,10 +203,12 @@ list_anchors(const struct lk_domain *d, struct lk_model *m, json_t *list, struct
 	size_t i;
 
 	for (i = 0; i < LK_DOMAIN_CAS; i++)
-		LK_TRY(add_anchor(list, cas[i].name, d->ca[i].v[0], cas[i].holder, cas[i].falls, e));
+		LK_TRY(add_anchor(
+			list, cas[i].name, d->ca[i].v[0], cas[i].holder, cas[i].falls, e));
 	if (d->radius_anchor.n)
 		LK_TRY(add_anchor(list, "RADIUS anchor", d->radius_anchor.v[0], "the signer",
-			"It is the server CA's key in another certificate: it falls with that one.", e));
+			"It is the server CA's key in another certificate: it falls with that one.",
+			e));
 	for (;;) {
 		LK_TRY(lk_store_next(lk_model_store(m), &scan, &r.record, &found, e));
 		if (!found)

@@ -19,14 +19,15 @@ LK_DEFINE_CLEANUP(struct lk_model *, lk_model_free);
 
 /* Empties it: what follows is told anew. */
 LK_RESULT lk_model_reset(struct lk_model *m, struct lk_err *e);
-LK_RESULT lk_model_apply(struct lk_model *m, struct lk_slice packed, bool removed, struct lk_err *e);
+LK_RESULT lk_model_apply(
+	struct lk_model *m, struct lk_slice packed, bool removed, struct lk_err *e);
 void lk_model_live(struct lk_model *m); /* all was told */
 bool lk_model_is_live(const struct lk_model *m);
 /* What was applied becomes durable; the loop calls it now and then. */
 LK_RESULT lk_model_commit(struct lk_model *m, struct lk_err *e);
 struct lk_store *lk_model_store(const struct lk_model *m); /* borrowed until the next reset */
 
-/* --- as JSON: every answer is made of these. Caller decrefs ------------------------------------ */
+/* --- as JSON: every answer is made of these. Caller decrefs ----------------------------------- */
 
 /* The columns by their names, but for blobs; times in RFC 3339, null where there is none. */
 LK_RESULT lk_record_to_json(const struct lk_record *r, json_t **ret, struct lk_err *e);
@@ -34,19 +35,19 @@ LK_RESULT lk_record_to_json(const struct lk_record *r, json_t **ret, struct lk_e
 struct lk_model_query {
 	char cursor[LK_ID_MAX]; /* "": from the start */
 	int64_t limit;
-	int64_t state;		    /* 0: any */
+	int64_t state;               /* 0: any */
 	char admission[LK_WORD_MAX]; /* "": any */
 };
 
 /* {"devices": [...], "next": cursor or null} */
-LK_RESULT lk_model_devices(struct lk_model *m, const struct lk_model_query *q, json_t **ret,
-	struct lk_err *e);
+LK_RESULT lk_model_devices(
+	struct lk_model *m, const struct lk_model_query *q, json_t **ret, struct lk_err *e);
 /* By local id, or by serial number where only one has it: with its newest run and its certificates.
  * LK_R_DEVICE_NONE, LK_R_DEVICE_AMBIGUOUS. */
 LK_RESULT lk_model_device(struct lk_model *m, const char *which, json_t **ret, struct lk_err *e);
 /* {"device": id, "events": [...]}, oldest first; at most limit, the newest. */
-LK_RESULT lk_model_timeline(struct lk_model *m, const char *which, int64_t limit, json_t **ret,
-	struct lk_err *e);
+LK_RESULT lk_model_timeline(
+	struct lk_model *m, const char *which, int64_t limit, json_t **ret, struct lk_err *e);
 /* {"manufacturers": [...]}: with their anchors and the number of their devices. */
 LK_RESULT lk_model_manufacturers(struct lk_model *m, json_t **ret, struct lk_err *e);
 /* {"codes": [...]}: the clients of plain EST, those that are expected too; oldest first. */
@@ -55,5 +56,5 @@ LK_RESULT lk_model_enrolments(struct lk_model *m, json_t **ret, struct lk_err *e
  * "relaxations": [...]} */
 LK_RESULT lk_model_status(struct lk_model *m, json_t **ret, struct lk_err *e);
 /* How many certificates of a CA (its key id in hex) have this status. */
-LK_RESULT lk_model_certificates(struct lk_model *m, const char *issuer, const char *status,
-	int64_t *ret, struct lk_err *e);
+LK_RESULT lk_model_certificates(
+	struct lk_model *m, const char *issuer, const char *status, int64_t *ret, struct lk_err *e);

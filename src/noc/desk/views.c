@@ -93,9 +93,10 @@ list_devices(struct lk_model *m, const struct lk_model_query *q, json_t *list, j
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	struct lk_scan scan = { .index = q->admission[0] ? LK_DEVICE_BY_ADMISSION
-				: q->state		 ? LK_DEVICE_BY_STATE
+					 : q->state      ? LK_DEVICE_BY_STATE
 							 : LK_DEVICE_BY_ID,
-		.prefix = q->admission[0] || q->state, .after = q->cursor[0] };
+		.prefix = q->admission[0] || q->state,
+		.after = q->cursor[0] };
 	bool found;
 	json_t *obj;
 
@@ -143,7 +144,8 @@ find_device(struct lk_model *m, const char *which, struct lk_device_record *d, s
 	}
 	if (found)
 		return LK_OK;
-	LK_TRY(lk_slice_to_str(lk_slice_str(which), "serial number", d->serial, sizeof d->serial, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(which), "serial number", d->serial, sizeof d->serial, e));
 	LK_TRY(lk_store_count(lk_model_store(m), LK_DEVICE_BY_NUMBER, 1, &d->record, &n, e));
 	LK_REQUIRE(n < 2, e, LK_R_DEVICE_AMBIGUOUS, "%lld devices have the serial number %s",
 		(long long)n, which);
@@ -218,7 +220,8 @@ lk_model_device(struct lk_model *m, const char *which, json_t **ret, struct lk_e
 
 /* The newest come first off the index; a person reads them in the order in which they happened. */
 static struct lk_result
-list_events(struct lk_model *m, const char *device_id, int64_t limit, json_t *list, struct lk_err *e)
+list_events(
+	struct lk_model *m, const char *device_id, int64_t limit, json_t *list, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
 	struct lk_scan scan = { .index = LK_EVENT_BY_DEVICE, .prefix = 1, .descending = true };
@@ -232,7 +235,8 @@ list_events(struct lk_model *m, const char *device_id, int64_t limit, json_t *li
 		if (!found)
 			return LK_OK;
 		LK_TRY(lk_record_to_json(&ev.record, &obj, e));
-		LK_REQUIRE(json_array_insert_new(list, 0, obj) == 0, e, LK_R_NOMEM, "no memory for JSON");
+		LK_REQUIRE(json_array_insert_new(list, 0, obj) == 0, e, LK_R_NOMEM,
+			"no memory for JSON");
 		payload = json_loadb((const char *)ev.payload.p, ev.payload.n, 0, NULL);
 		LK_TRY(lk_json_set(obj, "payload", payload ? payload : json_null(), e));
 	}
@@ -240,7 +244,8 @@ list_events(struct lk_model *m, const char *device_id, int64_t limit, json_t *li
 }
 
 struct lk_result
-lk_model_timeline(struct lk_model *m, const char *which, int64_t limit, json_t **ret, struct lk_err *e)
+lk_model_timeline(
+	struct lk_model *m, const char *which, int64_t limit, json_t **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	json_auto_t *obj = NULL;
@@ -359,7 +364,8 @@ describe_ledger(struct lk_model *m, json_t *obj, struct lk_err *e)
 	LK_TRY(lk_store_next(lk_model_store(m), &checkpoints, &cp.record, &found, e));
 	return lk_json_set(obj, "ledger",
 		json_pack("{s:I,s:o,s:I,s:o}", "head", (json_int_t)ev.seq, "at", time_json(ev.at),
-			"checkpoint", (json_int_t)cp.seq, "checkpoint_at", time_json(cp.at)), e);
+			"checkpoint", (json_int_t)cp.seq, "checkpoint_at", time_json(cp.at)),
+		e);
 }
 
 /* What was loosened for the sake of some manufacturer: never silent. */
@@ -378,9 +384,11 @@ list_relaxations(struct lk_model *m, json_t *obj, struct lk_err *e)
 		if (!found)
 			break;
 		if (r.allow_tls12)
-			json_array_append_new(list, json_sprintf("manufacturer %s: IDevID over TLS 1.2", r.id));
+			json_array_append_new(
+				list, json_sprintf("manufacturer %s: IDevID over TLS 1.2", r.id));
 		if (r.ignore_idevid_expiry)
-			json_array_append_new(list, json_sprintf("manufacturer %s: expired IDevIDs", r.id));
+			json_array_append_new(
+				list, json_sprintf("manufacturer %s: expired IDevIDs", r.id));
 	}
 	return lk_json_set(obj, "manufacturers", json_integer(n), e);
 }
@@ -399,8 +407,8 @@ lk_model_status(struct lk_model *m, json_t **ret, struct lk_err *e)
 }
 
 struct lk_result
-lk_model_certificates(struct lk_model *m, const char *issuer, const char *status, int64_t *ret,
-	struct lk_err *e)
+lk_model_certificates(
+	struct lk_model *m, const char *issuer, const char *status, int64_t *ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record c = LK_RECORD_INIT(certificate);
 

@@ -74,7 +74,7 @@ ask(struct lk_netfilter *n, struct nlmsghdr *h, mnl_cb_t fn, void *ctx, const ch
 	return LK_OK;
 }
 
-/* --- one transaction ----------------------------------------------------------------------------- */
+/* --- one transaction -------------------------------------------------------------------------- */
 
 struct batch {
 	struct lk_netfilter *netfilter;
@@ -86,7 +86,8 @@ struct batch {
 static void
 batch_mark(struct batch *b, uint16_t type)
 {
-	b->n += put_header(b->bytes + b->n, type, 0, b->netfilter->seq++, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)
+	b->n += put_header(
+		b->bytes + b->n, type, 0, b->netfilter->seq++, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)
 			->nlmsg_len;
 }
 
@@ -101,8 +102,8 @@ batch_begin(struct batch *b, struct lk_netfilter *n)
 
 /* NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM of one element; data only of a map. */
 static void
-batch_element(struct batch *b, unsigned message, uint8_t family, const char *set, struct lk_slice key,
-	const uint32_t *data)
+batch_element(struct batch *b, unsigned message, uint8_t family, const char *set,
+	struct lk_slice key, const uint32_t *data)
 {
 	bool new = message == NFT_MSG_NEWSETELEM;
 	struct nlattr *list, *element, *nest;
@@ -110,7 +111,8 @@ batch_element(struct batch *b, unsigned message, uint8_t family, const char *set
 
 	assert(++b->messages <= BATCH_MESSAGES);
 	h = put_header(b->bytes + b->n, nft_type(message),
-		(uint16_t)(NLM_F_ACK | (new ? NLM_F_CREATE | NLM_F_EXCL : 0)), b->netfilter->seq++, family, 0);
+		(uint16_t)(NLM_F_ACK | (new ? NLM_F_CREATE | NLM_F_EXCL : 0)), b->netfilter->seq++,
+		family, 0);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "latchkey");
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
 	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -118,7 +120,7 @@ batch_element(struct batch *b, unsigned message, uint8_t family, const char *set
 	nest = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
 	mnl_attr_put(h, NFTA_DATA_VALUE, key.n, key.p);
 	mnl_attr_nest_end(h, nest);
-	if (new && data) {
+	if (new &&data) {
 		nest = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
 		mnl_attr_put(h, NFTA_DATA_VALUE, sizeof *data, data);
 		mnl_attr_nest_end(h, nest);
@@ -161,7 +163,7 @@ batch_commit(struct batch *b, const char *what, struct lk_err *e)
 	return failed ? refuse(e, what) : LK_OK;
 }
 
-/* --- a device's elements --------------------------------------------------------------------------- */
+/* --- a device's elements ---------------------------------------------------------------------- */
 
 /* Ports, MACs and addresses as the kernel keeps them in a key. */
 struct key {
@@ -200,8 +202,10 @@ binding(struct batch *b, unsigned message, const struct lk_admission *a)
 
 	if (!a->bound)
 		return;
-	batch_element(b, message, NFPROTO_NETDEV, "bound4", lk_slice(&k, KEY_PORT_MAC_ADDRESS), NULL);
-	batch_element(b, message, NFPROTO_INET, "lease4", lk_slice(a->address, sizeof a->address), &a->mark);
+	batch_element(
+		b, message, NFPROTO_NETDEV, "bound4", lk_slice(&k, KEY_PORT_MAC_ADDRESS), NULL);
+	batch_element(b, message, NFPROTO_INET, "lease4", lk_slice(a->address, sizeof a->address),
+		&a->mark);
 }
 
 struct lk_result
@@ -216,8 +220,8 @@ lk_elements_admit(struct lk_netfilter *n, const struct lk_admission *a, struct l
 }
 
 struct lk_result
-lk_elements_rebind(struct lk_netfilter *n, const struct lk_admission *from, const struct lk_admission *to,
-	struct lk_err *e)
+lk_elements_rebind(struct lk_netfilter *n, const struct lk_admission *from,
+	const struct lk_admission *to, struct lk_err *e)
 {
 	struct batch b;
 
@@ -242,15 +246,15 @@ struct lk_result
 lk_conntrack_cut(struct lk_netfilter *n, uint32_t mark, struct lk_err *e)
 {
 	char message[512];
-	struct nlmsghdr *h = put_header(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, NLM_F_ACK,
-		n->seq++, AF_UNSPEC, 0);
+	struct nlmsghdr *h = put_header(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+		NLM_F_ACK, n->seq++, AF_UNSPEC, 0);
 
 	mnl_attr_put_u32(h, CTA_MARK, htonl(mark));
 	mnl_attr_put_u32(h, CTA_MARK_MASK, UINT32_MAX);
 	return ask(n, h, NULL, NULL, "connections could not be ended", e);
 }
 
-/* --- dumps ------------------------------------------------------------------------------------------ */
+/* --- dumps ------------------------------------------------------------------------------------ */
 
 struct dump {
 	struct lk_sighting *v;
@@ -263,9 +267,7 @@ find_attr(const struct nlattr *in, uint16_t type)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, in)
-		if (mnl_attr_get_type(a) == type)
-			return a;
+	mnl_attr_for_each_nested(a, in) if (mnl_attr_get_type(a) == type) return a;
 	return NULL;
 }
 
@@ -291,10 +293,9 @@ take_elements(const struct nlmsghdr *h, void *ctx)
 {
 	const struct nlattr *a, *element;
 
-	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_ELEMENTS)
-			mnl_attr_for_each_nested(element, a)
-				take_element(ctx, element);
+	mnl_attr_for_each(a, h,
+		sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_ELEMENTS)
+		mnl_attr_for_each_nested(element, a) take_element(ctx, element);
 	return MNL_CB_OK;
 }
 
@@ -314,13 +315,14 @@ lk_sightings_dump(struct lk_netfilter *n, enum lk_sighting_set which, struct lk_
 	} sets[LK_SIGHTING_SETS] = {
 		[LK_SIGHTING_SEEN] = { "seen", LK_RULESET_SEEN_MAX, KEY_PORT_MAC },
 		[LK_SIGHTING_MOVED] = { "moved", LK_RULESET_ALARMS_MAX, KEY_PORT_MAC },
-		[LK_SIGHTING_FOREIGN4] = { "foreign4", LK_RULESET_ALARMS_MAX, KEY_PORT_MAC_ADDRESS },
+		[LK_SIGHTING_FOREIGN4] = { "foreign4", LK_RULESET_ALARMS_MAX,
+			KEY_PORT_MAC_ADDRESS },
 	};
 	LK_CLEANUP(lk_freep) struct lk_sighting *v = calloc(sets[which].max, sizeof *v);
 	struct dump d = { v, 0, sets[which].max, sets[which].key_size };
 	char message[512];
-	struct nlmsghdr *h =
-		put_header(message, nft_type(NFT_MSG_GETSETELEM), NLM_F_DUMP, n->seq++, NFPROTO_NETDEV, 0);
+	struct nlmsghdr *h = put_header(
+		message, nft_type(NFT_MSG_GETSETELEM), NLM_F_DUMP, n->seq++, NFPROTO_NETDEV, 0);
 
 	LK_REQUIRE(v, e, LK_R_NOMEM, "no memory for what the ports saw");
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "latchkey");
@@ -332,16 +334,16 @@ lk_sightings_dump(struct lk_netfilter *n, enum lk_sighting_set which, struct lk_
 	return LK_OK;
 }
 
-/* --- generation and fingerprint --------------------------------------------------------------------- */
+/* --- generation and fingerprint --------------------------------------------------------------- */
 
 static int
 take_generation(const struct nlmsghdr *h, void *ctx)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(a) == NFTA_GEN_ID && mnl_attr_get_payload_len(a) == 4)
-			*(uint32_t *)ctx = ntohl(mnl_attr_get_u32(a));
+	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == NFTA_GEN_ID &&
+							     mnl_attr_get_payload_len(a) == 4) *
+		(uint32_t *)ctx = ntohl(mnl_attr_get_u32(a));
 	return MNL_CB_OK;
 }
 
@@ -378,12 +380,15 @@ take_chain(const struct nlmsghdr *h, void *ctx)
 	const struct nlattr *a;
 	bool ours = false;
 
-	mnl_attr_for_each(a, h, sizeof *g) {
+	mnl_attr_for_each(a, h, sizeof *g)
+	{
 		uint16_t type = mnl_attr_get_type(a);
 
 		if (type == NFTA_CHAIN_TABLE)
-			ours = strncmp(mnl_attr_get_payload(a), "latchkey", mnl_attr_get_payload_len(a)) == 0;
-		else if (type == NFTA_CHAIN_NAME || type == NFTA_CHAIN_POLICY || type == NFTA_CHAIN_USE)
+			ours = strncmp(mnl_attr_get_payload(a), "latchkey",
+				       mnl_attr_get_payload_len(a)) == 0;
+		else if (type == NFTA_CHAIN_NAME || type == NFTA_CHAIN_POLICY ||
+			 type == NFTA_CHAIN_USE)
 			chain = hash(chain, a);
 	}
 	if (ours)
@@ -395,8 +400,8 @@ struct lk_result
 lk_netfilter_fingerprint(struct lk_netfilter *n, uint64_t *ret, struct lk_err *e)
 {
 	char message[512];
-	struct nlmsghdr *h =
-		put_header(message, nft_type(NFT_MSG_GETCHAIN), NLM_F_DUMP, n->seq++, NFPROTO_UNSPEC, 0);
+	struct nlmsghdr *h = put_header(
+		message, nft_type(NFT_MSG_GETCHAIN), NLM_F_DUMP, n->seq++, NFPROTO_UNSPEC, 0);
 	uint64_t sum = 0;
 
 	LK_TRY(ask(n, h, take_chain, &sum, "the chains cannot be read", e));
@@ -404,7 +409,7 @@ lk_netfilter_fingerprint(struct lk_netfilter *n, uint64_t *ret, struct lk_err *e
 	return LK_OK;
 }
 
-/* --- life -------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Asks each subsystem a thing that changes nothing. No device has mark 0, which is no class. */
 static struct lk_result

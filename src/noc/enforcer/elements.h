@@ -32,8 +32,13 @@ LK_RESULT lk_elements_cut(struct lk_netfilter *n, const struct lk_admission *a, 
 /* Ends every connection that was opened under this mark. */
 LK_RESULT lk_conntrack_cut(struct lk_netfilter *n, uint32_t mark, struct lk_err *e);
 
-/* --- what the ports saw ------------------------------------------------------------------------- */
-enum lk_sighting_set { LK_SIGHTING_SEEN, LK_SIGHTING_MOVED, LK_SIGHTING_FOREIGN4, LK_SIGHTING_SETS };
+/* --- what the ports saw ----------------------------------------------------------------------- */
+enum lk_sighting_set {
+	LK_SIGHTING_SEEN,
+	LK_SIGHTING_MOVED,
+	LK_SIGHTING_FOREIGN4,
+	LK_SIGHTING_SETS
+};
 
 struct lk_sighting {
 	char port[LK_RULESET_NAME_MAX];
@@ -42,10 +47,10 @@ struct lk_sighting {
 };
 
 /* The elements of a set, sorted by their bytes. The caller frees *ret. */
-LK_RESULT lk_sightings_dump(struct lk_netfilter *n, enum lk_sighting_set which, struct lk_sighting **ret,
-	size_t *ret_n, struct lk_err *e);
+LK_RESULT lk_sightings_dump(struct lk_netfilter *n, enum lk_sighting_set which,
+	struct lk_sighting **ret, size_t *ret_n, struct lk_err *e);
 
-/* --- are the tables still ours? ------------------------------------------------------------------ */
+/* --- are the tables still ours? --------------------------------------------------------------- */
 /* Grows with each change that anybody makes to rules or elements. */
 LK_RESULT lk_netfilter_generation(struct lk_netfilter *n, uint32_t *ret, struct lk_err *e);
 /* A number over the chains of our tables, their policies and how many rules they have; 0 when there

@@ -18,12 +18,12 @@
 #include "noc/enforcer/mac.h"
 
 enum {
-	ATTACH_MS = 200, /* between two tries to attach */
-	PING_MS = 2000,  /* a hostapd that said nothing for that long was restarted */
+	ATTACH_MS = 200,         /* between two tries to attach */
+	PING_MS = 2000,          /* a hostapd that said nothing for that long was restarted */
 	REAUTHENTICATED_MAX = 16 /* stations of a port */
 };
 
-/* --- the parser --------------------------------------------------------------------------------- */
+/* --- the parser ------------------------------------------------------------------------------- */
 
 static bool
 starts(struct lk_slice in, const char *with)
@@ -70,8 +70,9 @@ parse_event(struct lk_slice in, struct lk_hostapd_message *m, struct lk_err *e)
 	for (i = 0; i < LK_ARRAY_LEN(events); i++) {
 		if (!starts(in, events[i].name))
 			continue;
-		LK_REQUIRE(lk_mac_parse(first_word(skip(in, strlen(events[i].name))), m->mac, &why).ok, e,
-			LK_R_HOSTAPD_SYNTAX, "%s%s", events[i].name, why.msg);
+		LK_REQUIRE(
+			lk_mac_parse(first_word(skip(in, strlen(events[i].name))), m->mac, &why).ok,
+			e, LK_R_HOSTAPD_SYNTAX, "%s%s", events[i].name, why.msg);
 		m->kind = events[i].kind;
 	}
 	return LK_OK;
@@ -82,10 +83,11 @@ lk_hostapd_parse(struct lk_slice in, struct lk_hostapd_message *ret, struct lk_e
 {
 	struct lk_hostapd_message m = { LK_HOSTAPD_OTHER, { 0 } };
 
-	LK_REQUIRE(in.n < LK_HOSTAPD_PACKET_MAX, e, LK_R_HOSTAPD_SYNTAX, "a packet of %zu bytes", in.n);
+	LK_REQUIRE(in.n < LK_HOSTAPD_PACKET_MAX, e, LK_R_HOSTAPD_SYNTAX, "a packet of %zu bytes",
+		in.n);
 	if (in.n >= 3 && in.p[0] == '<') { /* "<3>": the event's level */
-		LK_REQUIRE(in.p[1] >= '0' && in.p[1] <= '9' && in.p[2] == '>', e, LK_R_HOSTAPD_SYNTAX,
-			"an event without level");
+		LK_REQUIRE(in.p[1] >= '0' && in.p[1] <= '9' && in.p[2] == '>', e,
+			LK_R_HOSTAPD_SYNTAX, "an event without level");
 		LK_TRY(parse_event(skip(in, 3), &m, e));
 	} else if (lk_slice_eq(in, LK_SLICE_LIT("OK\n"))) {
 		m.kind = LK_HOSTAPD_OK;
@@ -96,7 +98,7 @@ lk_hostapd_parse(struct lk_slice in, struct lk_hostapd_message *ret, struct lk_e
 	return LK_OK;
 }
 
-/* --- the client --------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 struct lk_hostapd {
 	struct lk_loop *loop;
@@ -107,7 +109,7 @@ struct lk_hostapd {
 	struct lk_timer *timer;
 	int fd; /* -1: not attached, nor trying */
 	struct lk_watch *watch;
-	bool attached, heard; /* since the last ping */
+	bool attached, heard;                  /* since the last ping */
 	uint8_t asked[REAUTHENTICATED_MAX][6]; /* to authenticate once more */
 	size_t n_asked;
 };
@@ -125,7 +127,8 @@ detach(struct lk_hostapd *h)
 static bool
 say(struct lk_hostapd *h, const char *command)
 {
-	return send(h->fd, command, strlen(command), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(command);
+	return send(h->fd, command, strlen(command), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	       (ssize_t)strlen(command);
 }
 
 static bool
@@ -279,7 +282,7 @@ struct lk_result
 lk_hostapd_deauthenticate(struct lk_hostapd *h, const uint8_t mac[static 6], struct lk_err *e)
 {
 	LK_REQUIRE(h->attached, e, LK_R_HOSTAPD, "there is no hostapd for %s", h->port);
-	LK_REQUIRE(say_mac(h, "DEAUTHENTICATE", mac), e, LK_R_HOSTAPD, "hostapd for %s: %s", h->port,
-		strerror(errno));
+	LK_REQUIRE(say_mac(h, "DEAUTHENTICATE", mac), e, LK_R_HOSTAPD, "hostapd for %s: %s",
+		h->port, strerror(errno));
 	return LK_OK;
 }

@@ -15,8 +15,8 @@
 enum lk_hostapd_kind {
 	LK_HOSTAPD_OTHER, /* an event of no interest, or a reply that says nothing */
 	LK_HOSTAPD_OK,
-	LK_HOSTAPD_STATION, /* a station's MAC, in reply to STA-FIRST and STA-NEXT */
-	LK_HOSTAPD_CONNECTED, /* AP-STA-CONNECTED */
+	LK_HOSTAPD_STATION,      /* a station's MAC, in reply to STA-FIRST and STA-NEXT */
+	LK_HOSTAPD_CONNECTED,    /* AP-STA-CONNECTED */
 	LK_HOSTAPD_DISCONNECTED, /* AP-STA-DISCONNECTED */
 	LK_HOSTAPD_SUCCESS, /* CTRL-EVENT-EAP-SUCCESS, -SUCCESS2: also of one who is connected */
 	LK_HOSTAPD_FAILURE, /* CTRL-EVENT-EAP-FAILURE, -FAILURE2 */
@@ -36,8 +36,9 @@ struct lk_hostapd;
 typedef void lk_hostapd_fn(void *ctx, const char *port, const struct lk_hostapd_message *m);
 
 /* port: borrowed for its life. */
-LK_RESULT lk_hostapd_new(struct lk_loop *l, const char *dir, const char *port, lk_hostapd_fn *fn, void *ctx,
-	struct lk_hostapd **ret, struct lk_err *e);
+LK_RESULT lk_hostapd_new(struct lk_loop *l, const char *dir, const char *port, lk_hostapd_fn *fn,
+	void *ctx, struct lk_hostapd **ret, struct lk_err *e);
 void lk_hostapd_free(struct lk_hostapd *h); /* not inside its own call */
 /* LK_R_HOSTAPD while it is not there. */
-LK_RESULT lk_hostapd_deauthenticate(struct lk_hostapd *h, const uint8_t mac[static 6], struct lk_err *e);
+LK_RESULT lk_hostapd_deauthenticate(
+	struct lk_hostapd *h, const uint8_t mac[static 6], struct lk_err *e);

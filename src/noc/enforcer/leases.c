@@ -30,15 +30,16 @@ next(struct lk_slice *in, char end)
 static struct lk_result
 parse_line(struct lk_slice line, size_t number, struct lk_lease *ret, struct lk_err *e)
 {
-	struct lk_slice expiry = next(&line, ' '), mac = next(&line, ' '), address = next(&line, ' ');
+	struct lk_slice expiry = next(&line, ' '), mac = next(&line, ' '),
+			address = next(&line, ' ');
 	char text[INET_ADDRSTRLEN];
 	struct lk_err why;
 	uint64_t at;
 
-	LK_REQUIRE(lk_parse_u64(expiry, "expiry", 0, LK_TIME_NEVER, &at, &why).ok, e, LK_R_LEASE_SYNTAX,
-		"line %zu: %s", number, why.msg);
-	LK_REQUIRE(lk_mac_parse(mac, ret->mac, &why).ok, e, LK_R_LEASE_SYNTAX, "line %zu: %s", number,
-		why.msg);
+	LK_REQUIRE(lk_parse_u64(expiry, "expiry", 0, LK_TIME_NEVER, &at, &why).ok, e,
+		LK_R_LEASE_SYNTAX, "line %zu: %s", number, why.msg);
+	LK_REQUIRE(lk_mac_parse(mac, ret->mac, &why).ok, e, LK_R_LEASE_SYNTAX, "line %zu: %s",
+		number, why.msg);
 	LK_REQUIRE(lk_slice_to_str(address, "address", text, sizeof text, &why).ok &&
 			   inet_pton(AF_INET, text, ret->address) == 1,
 		e, LK_R_LEASE_SYNTAX, "line %zu: no IPv4 address", number);
@@ -55,8 +56,8 @@ lk_leases_parse(struct lk_slice in, struct lk_lease **ret, size_t *ret_n, struct
 	LK_REQUIRE(in.n <= LK_LEASE_FILE_MAX, e, LK_R_TOO_LARGE, "a lease file of %zu bytes", in.n);
 	for (i = 0; i < in.n; i++)
 		lines += in.p[i] == '\n';
-	LK_REQUIRE(lines <= LK_LEASES_MAX, e, LK_R_TOO_LARGE, "%zu leases, at most %d are taken", lines,
-		LK_LEASES_MAX);
+	LK_REQUIRE(lines <= LK_LEASES_MAX, e, LK_R_TOO_LARGE, "%zu leases, at most %d are taken",
+		lines, LK_LEASES_MAX);
 	v = calloc(lines + 1, sizeof *v);
 	LK_REQUIRE(v, e, LK_R_NOMEM, "no memory for %zu leases", lines);
 	for (i = 1; i <= lines; i++) {
@@ -72,7 +73,7 @@ lk_leases_parse(struct lk_slice in, struct lk_lease **ret, size_t *ret_n, struct
 	return LK_OK;
 }
 
-/* --- the watch --------------------------------------------------------------------------------- */
+/* --- the watch -------------------------------------------------------------------------------- */
 
 struct lk_lease_watch {
 	int fd;
@@ -105,10 +106,13 @@ lk_lease_watch_new(struct lk_loop *l, const char *path, lk_lease_fn *fn, void *c
 
 	LK_REQUIRE(w, e, LK_R_NOMEM, "no memory for a watch");
 	*w = (struct lk_lease_watch){ inotify_init1(IN_NONBLOCK | IN_CLOEXEC), NULL, fn, ctx };
-	if (!lk_slice_to_str(lk_slice_str(path), "lease file", copy, sizeof copy, e).ok || w->fd < 0 ||
-		inotify_add_watch(w->fd, dirname(copy), IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_TO) < 0 ||
+	if (!lk_slice_to_str(lk_slice_str(path), "lease file", copy, sizeof copy, e).ok ||
+		w->fd < 0 ||
+		inotify_add_watch(w->fd, dirname(copy), IN_CLOSE_WRITE | IN_MODIFY | IN_MOVED_TO) <
+			0 ||
 		!lk_watch_new(l, w->fd, LK_READABLE, on_change, w, &w->watch, e).ok) {
-		lk_err_set(e, LK_R_FILE_IO, "the folder of %s cannot be watched: %s", path, strerror(errno));
+		lk_err_set(e, LK_R_FILE_IO, "the folder of %s cannot be watched: %s", path,
+			strerror(errno));
 		lk_lease_watch_free(w);
 		return (struct lk_result){ false };
 	}

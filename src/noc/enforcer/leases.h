@@ -16,10 +16,11 @@ struct lk_lease {
 	uint8_t mac[6], address[4];
 };
 
-/* "expiry MAC address name client-id" a line. DHCPv6 ("duid" and what follows it) is passed over, and
- * so is a last line without its end: dnsmasq is still writing. The caller frees *ret.
+/* "expiry MAC address name client-id" a line. DHCPv6 ("duid" and what follows it) is passed over,
+ * and so is a last line without its end: dnsmasq is still writing. The caller frees *ret.
  * LK_R_LEASE_SYNTAX. */
-LK_RESULT lk_leases_parse(struct lk_slice in, struct lk_lease **ret, size_t *ret_n, struct lk_err *e);
+LK_RESULT lk_leases_parse(
+	struct lk_slice in, struct lk_lease **ret, size_t *ret_n, struct lk_err *e);
 
 /* Tells when something may have changed in the file, which need not exist yet; its folder must. */
 struct lk_lease_watch;

@@ -22,7 +22,7 @@ struct list {
 	struct row {
 		struct lk_link link;
 		uint32_t index, master;
-	} *v;
+	} * v;
 	size_t n, max;
 	bool failed;
 };
@@ -37,7 +37,8 @@ take_link(const struct nlmsghdr *h, void *ctx)
 
 	if (list->n == list->max) {
 		size_t max = list->max ? 2 * list->max : 64;
-		struct row *v = max > 16 * LK_RULESET_PORTS_MAX ? NULL : realloc(list->v, max * sizeof *v);
+		struct row *v =
+			max > 16 * LK_RULESET_PORTS_MAX ? NULL : realloc(list->v, max * sizeof *v);
 
 		list->failed |= !v;
 		if (!v)
@@ -48,7 +49,8 @@ take_link(const struct nlmsghdr *h, void *ctx)
 	row = &list->v[list->n++];
 	*row = (struct row){ .index = (uint32_t)info->ifi_index };
 	row->link.running = info->ifi_flags & IFF_UP && info->ifi_flags & IFF_RUNNING;
-	mnl_attr_for_each(a, h, sizeof *info) {
+	mnl_attr_for_each(a, h, sizeof *info)
+	{
 		if (mnl_attr_get_type(a) == IFLA_IFNAME)
 			memcpy(row->link.name, mnl_attr_get_str(a),
 				strnlen(mnl_attr_get_str(a), sizeof row->link.name - 1));
@@ -79,8 +81,8 @@ ask(struct lk_links *l, struct list *list, struct lk_err *e)
 	while (more > MNL_CB_STOP) {
 		n = mnl_socket_recvfrom(l->questions, reply, REPLY_MAX);
 		more = n < 0 ? MNL_CB_ERROR
-			     : mnl_cb_run(reply, (size_t)n, l->seq, mnl_socket_get_portid(l->questions),
-				       take_link, list);
+			     : mnl_cb_run(reply, (size_t)n, l->seq,
+				       mnl_socket_get_portid(l->questions), take_link, list);
 	}
 	LK_REQUIRE(more == MNL_CB_STOP && !list->failed, e, LK_R_ENFORCER_KERNEL,
 		"the ports cannot be read: %s", list->failed ? "too many links" : strerror(errno));
@@ -110,8 +112,8 @@ lk_links_list(struct lk_links *l, const char *bridge, struct lk_link **ret, size
 	for (i = 0; i < list.n && master; i++) {
 		if (list.v[i].master != master)
 			continue;
-		LK_REQUIRE(n < LK_RULESET_PORTS_MAX, e, LK_R_RULESET, "%s has more than %d ports", bridge,
-			LK_RULESET_PORTS_MAX);
+		LK_REQUIRE(n < LK_RULESET_PORTS_MAX, e, LK_R_RULESET, "%s has more than %d ports",
+			bridge, LK_RULESET_PORTS_MAX);
 		v[n++] = list.v[i].link;
 	}
 	*ret = LK_TAKE(v);
@@ -127,7 +129,8 @@ lk_links_open(struct lk_links **ret, struct lk_err *e)
 	LK_REQUIRE(l, e, LK_R_NOMEM, "no memory for netlink");
 	l->changes = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	l->questions = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!l->changes || !l->questions || mnl_socket_bind(l->changes, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0 ||
+	if (!l->changes || !l->questions ||
+		mnl_socket_bind(l->changes, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0 ||
 		mnl_socket_bind(l->questions, 0, MNL_SOCKET_AUTOPID) < 0) {
 		lk_err_set(e, LK_R_ENFORCER_KERNEL, "rtnetlink: %s", strerror(errno));
 		lk_links_close(l);
@@ -161,6 +164,7 @@ lk_links_drain(struct lk_links *l)
 {
 	char message[8192];
 
-	while (mnl_socket_recvfrom(l->changes, message, sizeof message) >= 0 || errno == ENOBUFS || errno == ENOSPC)
+	while (mnl_socket_recvfrom(l->changes, message, sizeof message) >= 0 || errno == ENOBUFS ||
+		errno == ENOSPC)
 		;
 }

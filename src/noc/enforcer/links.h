@@ -19,7 +19,7 @@ void lk_links_close(struct lk_links *l);
 int lk_links_fd(const struct lk_links *l);
 void lk_links_drain(struct lk_links *l);
 
-/* The ports of the bridge, LK_RULESET_PORTS_MAX at most. None when there is no such bridge. The caller
- * frees *ret. */
+/* The ports of the bridge, LK_RULESET_PORTS_MAX at most. None when there is no such bridge. The
+ * caller frees *ret. */
 LK_RESULT lk_links_list(struct lk_links *l, const char *bridge, struct lk_link **ret, size_t *ret_n,
 	struct lk_err *e);

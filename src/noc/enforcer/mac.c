@@ -18,7 +18,8 @@ lk_mac_parse(struct lk_slice in, uint8_t ret[static 6], struct lk_err *e)
 {
 	size_t i;
 
-	LK_REQUIRE(in.n == LK_MAC_TEXT - 1, e, LK_R_SYNTAX_TEXT, "a MAC address of %zu characters", in.n);
+	LK_REQUIRE(in.n == LK_MAC_TEXT - 1, e, LK_R_SYNTAX_TEXT, "a MAC address of %zu characters",
+		in.n);
 	for (i = 0; i < in.n; i++)
 		LK_REQUIRE(i % 3 == 2 ? in.p[i] == ':' : isxdigit(in.p[i]), e, LK_R_SYNTAX_TEXT,
 			"a MAC address with a wrong character at offset %zu", i);
@@ -30,6 +31,6 @@ lk_mac_parse(struct lk_slice in, uint8_t ret[static 6], struct lk_err *e)
 void
 lk_mac_print(const uint8_t mac[static 6], char dst[static LK_MAC_TEXT])
 {
-	snprintf(dst, LK_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		mac[5]);
+	snprintf(dst, LK_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+		mac[4], mac[5]);
 }

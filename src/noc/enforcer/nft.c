@@ -43,7 +43,9 @@ static struct lk_result
 spawn(int in, int out, pid_t *ret, struct lk_err *e)
 {
 	static char nft[] = "/usr/sbin/nft", json[] = "-j", file[] = "-f", standard_input[] = "-";
-	char *const argv[] = { nft, json, file, standard_input, NULL }, *const environment[] = { NULL };
+	char *const argv[] = { nft, json, file, standard_input, NULL }, *const environment[] = {
+		NULL
+	};
 	posix_spawn_file_actions_t actions;
 	int why = posix_spawn_file_actions_init(&actions);
 
@@ -98,6 +100,7 @@ lk_nft_apply(struct lk_slice document, struct lk_err *e)
 		if (errno != EINTR)
 			return fail(e, "nft cannot be waited for", errno);
 	LK_REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, e, LK_R_ENFORCER_NFT,
-		"nft ended with status %d: %s", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), text);
+		"nft ended with status %d: %s",
+		WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), text);
 	return LK_OK;
 }

@@ -25,7 +25,8 @@ find_device(struct lk_turn *t, const struct lk_grant_request_body *g,
 	LK_REQUIRE(strcmp(cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
 		"certificate %s is revoked", cert->serial);
 	LK_REQUIRE(strcmp(cert->profile, "ldevid") == 0, e, LK_R_ACCESS_PROFILE,
-		"certificate %s is a %s's, which gives no network access", cert->serial, cert->profile);
+		"certificate %s is a %s's, which gives no network access", cert->serial,
+		cert->profile);
 	memcpy(d->id, cert->device_id, sizeof d->id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d->record, e));
 	return lk_device_not_denied(d, e);
@@ -122,21 +123,22 @@ port_opened(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "device", d.id, sizeof d.id, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
-	return lk_keeper_event(t, m->failed ? "port-not-opened" : "port-opened", &d, NULL, "enforcer",
-		m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL, e);
+	return lk_keeper_event(t, m->failed ? "port-not-opened" : "port-opened", &d, NULL,
+		"enforcer", m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL,
+		e);
 }
 
-/* What was seen at a port: in the timeline of the device that the port, or the address that somebody
- * else used, was opened for. */
+/* What was seen at a port: in the timeline of the device that the port, or the address that
+ * somebody else used, was opened for. */
 static struct lk_result
 note(struct lk_turn *t, const struct lk_port_event_body *p, const char *type, enum lk_reason reason,
 	struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
-	json_auto_t *payload = json_pack("{s:s,s:s,s:s}", "port", p->port, "mac", p->mac, "detail",
-		p->detail);
-	struct lk_event ev = { type, p->device_id[0] ? p->device_id : NULL, NULL, "enforcer", reason,
-		{ NULL, 0 } };
+	json_auto_t *payload =
+		json_pack("{s:s,s:s,s:s}", "port", p->port, "mac", p->mac, "detail", p->detail);
+	struct lk_event ev = { type, p->device_id[0] ? p->device_id : NULL, NULL, "enforcer",
+		reason, { NULL, 0 } };
 
 	LK_REQUIRE(payload, e, LK_R_NOMEM, "no memory for an event");
 	LK_TRY(lk_json_print(payload, &text, e));
@@ -170,7 +172,7 @@ lk_access_port_event(struct lk_turn *t, const struct lk_message_in *m, struct lk
 	return LK_OK;
 }
 
-/* --- cutting ------------------------------------------------------------------------------------ */
+/* --- cutting ---------------------------------------------------------------------------------- */
 
 struct lk_result
 lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, struct lk_err *e)
@@ -193,6 +195,7 @@ port_closed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "device", d.id, sizeof d.id, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
-	return lk_keeper_event(t, m->failed ? "port-not-closed" : "port-closed", &d, NULL, "enforcer",
-		m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL, e);
+	return lk_keeper_event(t, m->failed ? "port-not-closed" : "port-closed", &d, NULL,
+		"enforcer", m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL,
+		e);
 }

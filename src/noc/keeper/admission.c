@@ -38,15 +38,16 @@ describe(const struct identity *who, struct lk_device_record *d, struct lk_err *
 }
 
 static struct lk_result
-new_device(struct lk_turn *t, const struct identity *who, struct lk_device_record *d,
-	struct lk_err *e)
+new_device(
+	struct lk_turn *t, const struct identity *who, struct lk_device_record *d, struct lk_err *e)
 {
 	const struct lk_manufacturer_record *m = &who->manufacturer->record;
 	const char *policy = m->unknown_devices;
 
 	/*= A1.2: a device that policy denies is refused and may be admitted by an operator later =*/
 	LK_REQUIRE(strcmp(policy, "deny") != 0, e, LK_R_DEVICE_UNKNOWN,
-		"device %s of %s is in no inventory, and unknown ones are denied", d->serial, m->id);
+		"device %s of %s is in no inventory, and unknown ones are denied", d->serial,
+		m->id);
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d->id);
 	d->created_at = d->changed_at = lk_turn_now(t);
 	d->state = LK_STATE_S7;
@@ -75,8 +76,8 @@ check_known(const struct identity *who, struct lk_device_record *d, struct lk_er
 	LK_CLEANUP(lk_record_done) struct lk_device_record now = LK_RECORD_INIT(device);
 
 	LK_TRY(lk_device_not_denied(d, e));
-	LK_REQUIRE(d->state != LK_STATE_S16, e, LK_R_DEVICE_ENDED, "device %s is at its end of life",
-		d->serial);
+	LK_REQUIRE(d->state != LK_STATE_S16, e, LK_R_DEVICE_ENDED,
+		"device %s is at its end of life", d->serial);
 	LK_TRY(describe(who, &now, e));
 	/*= SEC-03: the asserted identity is verified; a serial number under another key is another device =*/
 	LK_REQUIRE(!d->idevid_spki[0] || strcmp(d->idevid_spki, now.idevid_spki) == 0, e,
@@ -97,7 +98,8 @@ lk_admission(struct lk_turn *t, const struct identity *who, struct lk_device_rec
 	if (!found)
 		LK_TRY(new_device(t, who, ret, e));
 	LK_TRY(check_known(who, ret, e));
-	if (!ret->idevid_spki[0]) { /* it was in the inventory and shows itself for the first time */
+	if (!ret->idevid_spki[0]) { /* it was in the inventory and shows itself for the first time
+				     */
 		LK_TRY(describe(who, ret, e));
 		LK_TRY(lk_turn_put(t, &ret->record, e));
 	}
@@ -110,17 +112,21 @@ lk_admission(struct lk_turn *t, const struct identity *who, struct lk_device_rec
 static struct lk_guards
 facts(const struct lk_device_record *d)
 {
-	bool approved = strcmp(d->admission, "approved") == 0 || strcmp(d->admission, "inventory") == 0;
+	bool approved =
+		strcmp(d->admission, "approved") == 0 || strcmp(d->admission, "inventory") == 0;
 
-	return (struct lk_guards){ .one_owner = true, .declared = true, .erased = approved,
-		.application_erased = approved, .isolated = d->state == LK_STATE_S15,
+	return (struct lk_guards){ .one_owner = true,
+		.declared = true,
+		.erased = approved,
+		.application_erased = approved,
+		.isolated = d->state == LK_STATE_S15,
 		.onboarded = d->ldevid_serial[0] != 0,
 		.not_in_use = d->state < LK_STATE_S8 || d->state > LK_STATE_S14 };
 }
 
 struct lk_result
-lk_device_move(struct lk_turn *t, struct lk_device_record *d, enum lk_event_kind event,
-	struct lk_err *e)
+lk_device_move(
+	struct lk_turn *t, struct lk_device_record *d, enum lk_event_kind event, struct lk_err *e)
 {
 	struct lk_guards guards = facts(d);
 	enum lk_transition_id id;

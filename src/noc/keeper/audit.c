@@ -20,8 +20,8 @@ lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e)
 
 	memcpy(d.id, run->device_id, sizeof d.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
-	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("asked"), "state", run->audit_state,
-		sizeof run->audit_state, e));
+	LK_TRY(lk_slice_to_str(
+		LK_SLICE_LIT("asked"), "state", run->audit_state, sizeof run->audit_state, e));
 	LK_TRY(lk_turn_put(t, &run->record, e));
 	/*= RFC8995 5.8: the registrar asks for the audit log after the voucher status telemetry =*/
 	return lk_brski_fetch(t, &d, run, "requestauditlog", LK_TYPE_JSON, log_came, e);
@@ -46,13 +46,15 @@ settle(struct lk_turn *t, struct lk_run_record *run, const struct lk_device_reco
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	json_auto_t *payload = json_pack("{s:s,s:s}", "audit_log", state, "message", why->msg);
-	struct lk_event ev = { "audit-log-judged", d->id, run->id, "keeper", why->reason, { NULL, 0 } };
+	struct lk_event ev = { "audit-log-judged", d->id, run->id, "keeper", why->reason,
+		{ NULL, 0 } };
 
 	LK_REQUIRE(payload, e, LK_R_NOMEM, "no memory for an event");
 	LK_TRY(lk_json_print(payload, &text, e));
 	ev.payload = lk_buf_slice(&text);
 	LK_TRY(lk_turn_event(t, &ev, NULL, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(state), "state", run->audit_state, sizeof run->audit_state, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(state), "state", run->audit_state, sizeof run->audit_state, e));
 	LK_TRY(lk_run_step(t, run, "audit-log",
 		strcmp(state, "missing") == 0 ? lk_reason_info(why->reason)->sentence : NULL, e));
 	return lk_turn_put(t, &run->record, e);
@@ -75,7 +77,8 @@ log_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 		why = *m->failed;
 		state = "missing";
 	} else if (f->status != 200) {
-		lk_err_set(&why, LK_R_AUDIT_MISSING, "the MASA answered %lld", (long long)f->status);
+		lk_err_set(
+			&why, LK_R_AUDIT_MISSING, "the MASA answered %lld", (long long)f->status);
 		state = "missing";
 	} else if (!judge(t, f->body, &why).ok) {
 		state = "unclean";

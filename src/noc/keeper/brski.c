@@ -10,11 +10,11 @@
 #include "crypto/digest.h"
 
 #define MASA_RESPONSE_MAX (32 * 1024)
-#define MASA_PATH	  "/.well-known/brski" /* RFC 8995 2.3.2 */
+#define MASA_PATH         "/.well-known/brski" /* RFC 8995 2.3.2 */
 
 static lk_turn_handler request_signed, voucher_came;
 
-/* --- POST requestvoucher --------------------------------------------------------------------- */
+/* --- POST requestvoucher ---------------------------------------------------------------------- */
 
 /* RFC 8995 2.3.2: the extension's value, completed; an operator's override goes first. */
 static struct lk_result
@@ -29,8 +29,8 @@ masa_url(const struct manufacturer *m, const struct lk_cert *idevid, const char 
 		memcpy(base, m->record.masa_url, sizeof base);
 	else
 		LK_TRY(lk_cert_url(idevid, LK_OID_PE_MASA_URL, base, e));
-	LK_REQUIRE(base[0], e, LK_R_MASA_URL, "the IDevID names no MASA, and none is configured for %s",
-		m->record.id);
+	LK_REQUIRE(base[0], e, LK_R_MASA_URL,
+		"the IDevID names no MASA, and none is configured for %s", m->record.id);
 	/*= RFC8995 2.3.2: without a slash the URL is an authority: https and /.well-known/brski are assumed =*/
 	if (!strchr(base, '/'))
 		n = snprintf(dst, cap, "https://%s" MASA_PATH "/%s", base, operation);
@@ -39,11 +39,13 @@ masa_url(const struct manufacturer *m, const struct lk_cert *idevid, const char 
 			strstr(base, MASA_PATH) ? "" : MASA_PATH, operation);
 	LK_REQUIRE(n > 0 && (size_t)n < cap, e, LK_R_MASA_URL, "the MASA's URL is too long");
 	/*= RFC8995 2.3.2: the registrar uses https =*/
-	LK_REQUIRE(strncmp(dst, "https://", 8) == 0, e, LK_R_MASA_URL, "%s is not an https URL", base);
+	LK_REQUIRE(
+		strncmp(dst, "https://", 8) == 0, e, LK_R_MASA_URL, "%s is not an https URL", base);
 	return LK_OK;
 }
 
-/* The pledge asks for the first time with these bytes: checked in the order of RFC 8995 5.2, 5.3. */
+/* The pledge asks for the first time with these bytes: checked in the order of RFC 8995 5.2, 5.3.
+ */
 static struct lk_result
 check_request(struct lk_turn *t, const struct lk_web_request_body *w, const struct identity *who,
 	struct lk_voucher_request **ret, struct lk_err *e)
@@ -54,8 +56,8 @@ check_request(struct lk_turn *t, const struct lk_web_request_body *w, const stru
 	struct lk_verified_pledge_request verified;
 
 	LK_TRY(lk_voucher_request_parse(w->body, &r, e));
-	want.registrar = lk_renewal_shown(k, lk_buf_slice(&r->leaf.proximity_registrar_cert),
-		lk_turn_now(t));
+	want.registrar = lk_renewal_shown(
+		k, lk_buf_slice(&r->leaf.proximity_registrar_cert), lk_turn_now(t));
 	LK_TRY(lk_pledge_request_check(r, &want, &verified, e));
 	*ret = LK_TAKE(r);
 	return LK_OK;
@@ -72,13 +74,13 @@ ask_masa(struct lk_turn *t, const struct lk_device_record *d, const struct lk_ru
 		json_pack("{s:s,s:s}", "request_digest", run->request_digest, "nonce", run->nonce),
 		&b.event, e));
 	/*= RFC8995 5.5: serial-number comes from the IDevID in TLS, the nonce from the pledge =*/
-	LK_TRY(lk_slice_to_str(lk_slice_str(d->serial), "serial", b.serial_number,
-		sizeof b.serial_number, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(d->serial), "serial", b.serial_number, sizeof b.serial_number, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(run->nonce), "nonce", b.nonce, sizeof b.nonce, e));
 	b.idevid_issuer = lk_cert_aki_ext(idevid);
 	b.prior_signed = lk_blob_slice(&run->pledge_request);
-	return lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_voucher_request, &b, LK_BODY_signed, run->id,
-		request_signed, e);
+	return lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_voucher_request, &b, LK_BODY_signed,
+		run->id, request_signed, e);
 }
 
 /* The MASA did not answer, or this process was started anew since it was asked. */
@@ -91,7 +93,8 @@ ask_again(struct lk_turn *t, const struct lk_run_record *run, const struct lk_ce
 	memcpy(d.id, run->device_id, sizeof d.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
 	if (run->registrar_request.n)
-		return lk_brski_fetch(t, &d, run, "requestvoucher", LK_TYPE_VOUCHER, voucher_came, e);
+		return lk_brski_fetch(
+			t, &d, run, "requestvoucher", LK_TYPE_VOUCHER, voucher_came, e);
 	return ask_masa(t, &d, run, idevid, e);
 }
 
@@ -155,7 +158,7 @@ lk_brski_requestvoucher(struct lk_turn *t, const struct lk_message_in *m,
 	return first_time(t, m, w, &who, run.request_digest, e);
 }
 
-/* --- the way to the MASA and back -------------------------------------------------------------- */
+/* --- the way to the MASA and back ------------------------------------------------------------- */
 
 /* The run and device of an answer; a run that is over by now is no failure: *ret_live is false. */
 static struct lk_result
@@ -209,8 +212,10 @@ lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d, const struct
 	const struct manufacturer *m = lk_identity_manufacturer(keeper_of(t), d->manufacturer_id);
 	LK_CLEANUP(lk_voucher_request_freep) struct lk_voucher_request *r = NULL;
 	LK_CLEANUP(lk_buf_done) struct lk_buf anchors = LK_BUF_INIT(32 * 1024);
-	struct lk_fetch_body f = { .method = "POST", .content_type = LK_TYPE_VOUCHER,
-		.response_max = MASA_RESPONSE_MAX, .redirects_max = 1 };
+	struct lk_fetch_body f = { .method = "POST",
+		.content_type = LK_TYPE_VOUCHER,
+		.response_max = MASA_RESPONSE_MAX,
+		.redirects_max = 1 };
 
 	/*= A1.2: nothing leaves the network for a manufacturer that is not trusted =*/
 	LK_REQUIRE(m && strcmp(m->record.trust, "trusted") == 0, e, LK_R_MANUFACTURER_DISTRUSTED,
@@ -224,7 +229,8 @@ lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d, const struct
 	LK_TRY(list_certs(&m->certs, &anchors, e));
 	f.anchors = lk_buf_slice(&anchors);
 	f.body = lk_blob_slice(&run->registrar_request);
-	return lk_turn_ask(t, LK_ROLE_COURIER, LK_BODY_fetch, &f, LK_BODY_fetched, run->id, then, e);
+	return lk_turn_ask(
+		t, LK_ROLE_COURIER, LK_BODY_fetch, &f, LK_BODY_fetched, run->id, then, e);
 }
 
 static struct lk_result
@@ -253,19 +259,20 @@ static struct lk_result
 check_status(const struct lk_fetched_body *f, const char *want_type, struct lk_err *e)
 {
 	/*= RFC8995 5.6: a MASA that needs time is asked again; the pledge is told 202 =*/
-	LK_REQUIRE(f->status != 202 && f->status != 503, e, LK_R_MASA_LATER, "the MASA answered %lld",
-		(long long)f->status);
+	LK_REQUIRE(f->status != 202 && f->status != 503, e, LK_R_MASA_LATER,
+		"the MASA answered %lld", (long long)f->status);
 	LK_REQUIRE(f->status == 200, e, LK_R_MASA_REFUSED, "the MASA answered %lld: %.*s",
-		(long long)f->status, (int)(f->body.n < 120 ? f->body.n : 120), (const char *)f->body.p);
+		(long long)f->status, (int)(f->body.n < 120 ? f->body.n : 120),
+		(const char *)f->body.p);
 	LK_REQUIRE(lk_media_type_is(f->content_type, want_type), e, LK_R_MASA_ANSWER,
-		"the MASA answered with %s, want %s", f->content_type[0] ? f->content_type : "no type",
-		want_type);
+		"the MASA answered with %s, want %s",
+		f->content_type[0] ? f->content_type : "no type", want_type);
 	LK_REQUIRE(f->body.n > 0, e, LK_R_MASA_ANSWER, "the MASA answered with an empty body");
 	return LK_OK;
 }
 
-/* The registrar reads the voucher for its records and forwards it as it came; one that the pledge is
- * bound to refuse is a lie of the MASA's, and is told to the operator instead. */
+/* The registrar reads the voucher for its records and forwards it as it came; one that the pledge
+ * is bound to refuse is a lie of the MASA's, and is told to the operator instead. */
 static struct lk_result
 audit_voucher(struct lk_turn *t, const struct lk_device_record *d, const struct lk_run_record *run,
 	struct lk_slice bytes, struct lk_voucher **ret, struct lk_err *e)
@@ -316,7 +323,8 @@ voucher_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	LK_TRY(lk_blob_set(&run.voucher, f->body, e));
 	LK_TRY(lk_run_move(t, &run, "vouchered", e));
 	/*= ONB-15: the mechanism that was used sets the assurance level, and is recorded =*/
-	LK_TRY(lk_slice_to_str(lk_slice_str("brski"), "mechanism", d.mechanism, sizeof d.mechanism, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str("brski"), "mechanism", d.mechanism, sizeof d.mechanism, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(lk_assertion_names[v->leaf.assertion]), "assurance",
 		d.assurance, sizeof d.assurance, e));
 	LK_TRY(lk_turn_put(t, &d.record, e));
@@ -347,7 +355,7 @@ lk_brski_resume(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e)
 	return ask_masa(t, &d, run, lk_cms_signer(r->cms), e);
 }
 
-/* --- telemetry --------------------------------------------------------------------------------- */
+/* --- telemetry -------------------------------------------------------------------------------- */
 
 struct lk_result
 lk_brski_voucher_status(struct lk_turn *t, const struct lk_message_in *m,
@@ -367,8 +375,8 @@ lk_brski_voucher_status(struct lk_turn *t, const struct lk_message_in *m,
 	LK_TRY(lk_slice_to_str(lk_slice_str(report.status ? "accepted" : "refused"), "state",
 		run.voucher_state, sizeof run.voucher_state, e));
 	/*= RFC8995 5.7: voucher status telemetry is logged, unknown fields included =*/
-	LK_TRY(lk_keeper_event(t, report.status ? "voucher-accepted" : "voucher-rejected", &d, run.id,
-		"device", json_incref(report.json), NULL, e));
+	LK_TRY(lk_keeper_event(t, report.status ? "voucher-accepted" : "voucher-rejected", &d,
+		run.id, "device", json_incref(report.json), NULL, e));
 	if (report.status && lk_run_is(&run, "vouchered")) {
 		LK_TRY(lk_run_move(t, &run, "accepted", e));
 		LK_TRY(lk_audit_fetch(t, &run, e));
@@ -404,8 +412,8 @@ lk_brski_enrollstatus(struct lk_turn *t, const struct lk_message_in *m,
 	}
 	/*= RFC8995 5.9.4: the server logs whether the client certificate matched =*/
 	LK_TRY(lk_json_set(report.json, "client-certificate-matched", json_boolean(matched), e));
-	LK_TRY(lk_keeper_event(t, report.status ? "enrolment-confirmed" : "enrolment-failed", &d, run.id,
-		"device", json_incref(report.json), NULL, e));
+	LK_TRY(lk_keeper_event(t, report.status ? "enrolment-confirmed" : "enrolment-failed", &d,
+		run.id, "device", json_incref(report.json), NULL, e));
 	if (!report.status) {
 		LK_TRY(lk_run_move(t, &run, "failed", e));
 	} else if (matched && lk_run_is(&run, "enrolled")) {

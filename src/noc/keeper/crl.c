@@ -48,7 +48,8 @@ add(struct lk_revocations *l, const struct lk_certificate_record *c, struct lk_e
 	LK_TRY(lk_hex_decode(lk_slice_str(c->serial), &serial, e));
 	LK_TRY(make_room(l, e));
 	r = &l->v[l->n];
-	*r = (struct lk_revoked){ .at = c->revoked_at, .not_after = c->not_after,
+	*r = (struct lk_revoked){ .at = c->revoked_at,
+		.not_after = c->not_after,
 		.reason = reason < LK_CRL_REASON_COUNT ? reason : LK_CRL_UNSPECIFIED,
 		.n = (uint8_t)serial.n };
 	memcpy(r->serial, serial.p, serial.n);
@@ -136,7 +137,7 @@ lk_crls_committed(struct lk_keeper *k, const struct lk_certificate_record *c)
 		l->issuer[0] = 0; /* a list that lacks one is not made: the old one runs out */
 }
 
-/* --- making a list ----------------------------------------------------------------------------- */
+/* --- making a list ---------------------------------------------------------------------------- */
 
 /*= RFC5280 3.3: an entry stays until a list was issued beyond its certificate's validity =*/
 static void
@@ -199,7 +200,8 @@ ask(struct lk_keeper *k, unsigned i, int64_t now, struct lk_err *e)
 {
 	struct lk_revocations *l = &k->crls[i];
 	LK_CLEANUP(lk_buf_done) struct lk_buf list = LK_BUF_INIT(LK_CRL_MAX);
-	struct lk_sign_crl_body b = { .issuer = lk_crl_lists[i].profile, .this_update = now,
+	struct lk_sign_crl_body b = { .issuer = lk_crl_lists[i].profile,
+		.this_update = now,
 		.next_update = now + k->set.crl_seconds };
 
 	l->due_at = now + k->set.crl_refresh_seconds / 2;
@@ -207,7 +209,8 @@ ask(struct lk_keeper *k, unsigned i, int64_t now, struct lk_err *e)
 	LK_TRY(pack(l, &list, e));
 	LK_TRY(lk_turn_begin(k->turn, e));
 	LK_TRY(lk_keeper_event(k->turn, "crl-decided", NULL, NULL, "keeper",
-		json_pack("{s:s,s:I}", "issuer", l->issuer, "entries", (json_int_t)l->n), &b.event, e));
+		json_pack("{s:s,s:I}", "issuer", l->issuer, "entries", (json_int_t)l->n), &b.event,
+		e));
 	/*= RFC5280 5.2.3: the CRL number grows from list to list =*/
 	b.number = b.event;
 	b.revoked = lk_buf_slice(&list);
@@ -228,7 +231,8 @@ lk_crls_tick(struct lk_keeper *k, struct lk_err *e)
 		/*= SEC-06: a revocation is on the published list within the configured seconds =*/
 		/*= RFC5280 5.1.2.5: the next list is issued before nextUpdate =*/
 		if (l->issuer[0] && now >= l->due_at &&
-			(l->listed != l->revision || now >= l->next_update - k->set.crl_seconds / 2))
+			(l->listed != l->revision ||
+				now >= l->next_update - k->set.crl_seconds / 2))
 			LK_TRY(ask(k, i, now, e));
 	}
 	return LK_OK;

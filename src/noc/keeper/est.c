@@ -12,8 +12,9 @@
 #include "artefact/csr.h"
 #include "base/encode.h"
 
-#define LINE_MAX_BODY 1000 /* characters up to which one line serves every client, doc/PROTOCOL.md */
-#define SERIAL_OCTETS 16   /* random, so that a restored backup never leads to reuse */
+#define LINE_MAX_BODY \
+	1000             /* characters up to which one line serves every client, doc/PROTOCOL.md */
+#define SERIAL_OCTETS 16 /* random, so that a restored backup never leads to reuse */
 
 static lk_turn_handler certificate_signed;
 
@@ -28,8 +29,8 @@ lk_est_reply_cacerts(struct lk_turn *t, const struct lk_message_in *m,
 }
 
 struct lk_result
-lk_est_cacerts(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
-	struct lk_err *e)
+lk_est_cacerts(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, struct lk_err *e)
 {
 	/*= RFC7030 4.1.2: no client authentication is asked for cacerts =*/
 	return lk_est_reply_cacerts(t, m, w, &keeper_of(t)->device_ca, e);
@@ -40,8 +41,8 @@ lk_est_csrattrs(struct lk_turn *t, const struct lk_message_in *m,
 	const struct lk_web_request_body *w, struct lk_err *e)
 {
 	(void)w;
-	return lk_keeper_reply(t, m, 200, LK_TYPE_CSRATTRS,
-		lk_buf_slice(&keeper_of(t)->device_ca.csrattrs), e);
+	return lk_keeper_reply(
+		t, m, 200, LK_TYPE_CSRATTRS, lk_buf_slice(&keeper_of(t)->device_ca.csrattrs), e);
 }
 
 struct lk_result
@@ -55,7 +56,7 @@ lk_est_not_offered(struct lk_turn *t, const struct lk_message_in *m,
 	return lk_fail(e, LK_R_EST_NOT_OFFERED, "this operation is not offered");
 }
 
-/* --- the CSR ------------------------------------------------------------------------------------- */
+/* --- the CSR ---------------------------------------------------------------------------------- */
 
 /* The names that a device's certificate has here. */
 static void
@@ -71,8 +72,12 @@ check_csr(struct lk_turn *t, const struct lk_web_request_body *w, const struct l
 {
 	char uri[64];
 	struct lk_csr_want want = { .keys = keeper_of(t)->set.key_types,
-		.serial_number = d->serial, .common_name = d->id, .san_uri = uri, .shown = shown,
-		.renewed = renewed, .binding = w->binding };
+		.serial_number = d->serial,
+		.common_name = d->id,
+		.san_uri = uri,
+		.shown = shown,
+		.renewed = renewed,
+		.binding = w->binding };
 
 	names_of(d, uri);
 	/*= RFC8995 5.9.2: the CSR is checked against the attributes that were asked for =*/
@@ -81,7 +86,7 @@ check_csr(struct lk_turn *t, const struct lk_web_request_body *w, const struct l
 	return lk_csr_check(csr, &want, ret, e);
 }
 
-/* --- issuing ------------------------------------------------------------------------------------- */
+/* --- issuing ---------------------------------------------------------------------------------- */
 
 static struct lk_result
 insert_certificate(struct lk_turn *t, const struct order *o, struct lk_slice serial,
@@ -92,9 +97,10 @@ insert_certificate(struct lk_turn *t, const struct order *o, struct lk_slice ser
 
 	memcpy(cert->issuer, i->id, sizeof cert->issuer);
 	lk_hex(serial, cert->serial);
-	LK_TRY(lk_slice_to_str(lk_slice_str(lk_cert_profile_name(i->profile)), "profile", cert->profile,
-		sizeof cert->profile, e));
-	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("issued"), "status", cert->status, sizeof cert->status, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(lk_cert_profile_name(i->profile)), "profile",
+		cert->profile, sizeof cert->profile, e));
+	LK_TRY(lk_slice_to_str(
+		LK_SLICE_LIT("issued"), "status", cert->status, sizeof cert->status, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(o->of), "run", cert->run_id, sizeof cert->run_id, e));
 	memcpy(cert->device_id, o->device ? o->device->id : cert->run_id, sizeof cert->device_id);
 	cert->not_before = lk_turn_now(t) - LK_VOUCHER_CLOCK_SKEW;
@@ -119,7 +125,8 @@ set_names(const struct order *o, struct lk_sign_certificate_body *b, struct lk_e
 	size_t i;
 
 	for (i = 0; i < LK_ARRAY_LEN(names); i++)
-		LK_TRY(lk_slice_to_str(lk_slice_str(names[i].from), "name", names[i].to, names[i].cap, e));
+		LK_TRY(lk_slice_to_str(
+			lk_slice_str(names[i].from), "name", names[i].to, names[i].cap, e));
 	return LK_OK;
 }
 
@@ -145,8 +152,8 @@ lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler *then,
 	b.serial = LK_SLICE_ARRAY(serial);
 	b.spki = o->spki;
 	LK_TRY(set_names(o, &b, e));
-	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_certificate, &b, LK_BODY_signed, cert.serial,
-		then, e));
+	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_certificate, &b, LK_BODY_signed,
+		cert.serial, then, e));
 	memcpy(ret_serial, cert.serial, sizeof cert.serial);
 	return LK_OK;
 }
@@ -158,7 +165,8 @@ lk_est_signed(struct lk_turn *t, const struct lk_message_in *m, const struct iss
 	const struct lk_signed_body *s = m->body;
 
 	memcpy(ret->issuer, issuer->id, sizeof ret->issuer);
-	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "serial", ret->serial, sizeof ret->serial, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(m->subject), "serial", ret->serial, sizeof ret->serial, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &ret->record, e));
 	LK_TRY(lk_blob_set(&ret->der, s->bytes, e));
 	return lk_turn_put(t, &ret->record, e);
@@ -169,8 +177,13 @@ issue(struct lk_turn *t, const struct lk_message_in *m, const struct lk_device_r
 	const char *run_id, const struct lk_verified_csr *csr, struct lk_err *e)
 {
 	char uri[64], serial[LK_CERT_SERIAL_HEX_MAX];
-	const struct order o = { .issuer = &keeper_of(t)->device_ca, .device = d, .of = run_id,
-		.common_name = d->id, .serial_number = d->serial, .san_uri = uri, .spki = csr->spki };
+	const struct order o = { .issuer = &keeper_of(t)->device_ca,
+		.device = d,
+		.of = run_id,
+		.common_name = d->id,
+		.serial_number = d->serial,
+		.san_uri = uri,
+		.spki = csr->spki };
 
 	names_of(d, uri);
 	LK_TRY(lk_est_order(t, &o, certificate_signed, serial, e));
@@ -216,8 +229,8 @@ static struct lk_result
 withhold(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(2048);
-	const struct lk_event ev = { "certificate-withheld", cert->device_id, cert->run_id, "keeper",
-		LK_R_CERT_REVOKED, { NULL, 0 } };
+	const struct lk_event ev = { "certificate-withheld", cert->device_id, cert->run_id,
+		"keeper", LK_R_CERT_REVOKED, { NULL, 0 } };
 	struct lk_web_reply_body reply;
 	struct lk_err why = { 0 };
 
@@ -251,7 +264,7 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 }
 
-/* --- simpleenroll, simplereenroll ----------------------------------------------------------------- */
+/* --- simpleenroll, simplereenroll ------------------------------------------------------------- */
 
 void
 lk_est_digest(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX])
@@ -264,8 +277,8 @@ lk_est_digest(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX])
 
 /* The answer to the same CSR again: the certificate, if it is there by now. */
 static struct lk_result
-enrolled_before(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
-	const struct lk_run_record *run, struct lk_err *e)
+enrolled_before(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_web_request_body *w, const struct lk_run_record *run, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);

@@ -249,8 +249,10 @@ lk_identity_own(struct lk_turn *t, const struct lk_web_request_body *w, const st
 	LK_TRY(look_up(t, w, issuer, &slot, e));
 	memcpy(ret_cert->issuer, issuer->id, sizeof ret_cert->issuer);
 	lk_cert_serial(slot->cert, ret_cert->serial);
-	LK_TRY(lk_store_find(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &ret_cert->record, &found, e));
-	LK_REQUIRE(found, e, LK_R_CERT_UNKNOWN, "certificate %s was not issued here", ret_cert->serial);
+	LK_TRY(lk_store_find(
+		lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &ret_cert->record, &found, e));
+	LK_REQUIRE(found, e, LK_R_CERT_UNKNOWN, "certificate %s was not issued here",
+		ret_cert->serial);
 	/*= SEC-06: a revoked certificate is refused =*/
 	LK_REQUIRE(strcmp(ret_cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
 		"certificate %s is revoked", ret_cert->serial);
@@ -260,7 +262,8 @@ lk_identity_own(struct lk_turn *t, const struct lk_web_request_body *w, const st
 
 struct lk_result
 lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w, struct identity *ret,
-	struct lk_certificate_record *ret_cert, struct lk_device_record *ret_device, struct lk_err *e)
+	struct lk_certificate_record *ret_cert, struct lk_device_record *ret_device,
+	struct lk_err *e)
 {
 	LK_TRY(lk_identity_own(t, w, &keeper_of(t)->device_ca, ret, ret_cert, e));
 	memcpy(ret_device->id, ret_cert->device_id, sizeof ret_device->id);

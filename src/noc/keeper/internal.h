@@ -22,11 +22,11 @@ struct manufacturer {
 /* What a TLS client certificate was found to be: decoding and verifying costs more than all the
  * rest of a request, and a device makes five requests with the same one. */
 struct known {
-	uint8_t digest[32];	 /* of the certificate's DER */
+	uint8_t digest[32]; /* of the certificate's DER */
 	struct lk_cert *cert;
 	struct manufacturer *manufacturer; /* of an IDevID */
-	const struct issuer *issuer;	   /* of one of our own certificates */
-	int64_t at;			   /* when it was verified; good for a minute */
+	const struct issuer *issuer;       /* of one of our own certificates */
+	int64_t at;                        /* when it was verified; good for a minute */
 };
 
 /* One of the domain's CAs that issues here, and what clients that come for its certificates are
@@ -38,7 +38,7 @@ struct issuer {
 	char id[LK_KEY_ID_HEX_MAX];
 	struct lk_anchors *anchors; /* the CA alone */
 	struct lk_csrattrs attrs;   /* what a CSR is asked to have */
-	struct lk_buf cacerts;	    /* base64 of the certs-only answer, RFC 8951, on one line */
+	struct lk_buf cacerts;      /* base64 of the certs-only answer, RFC 8951, on one line */
 	struct lk_buf cacerts_wrapped;
 	struct lk_buf csrattrs; /* base64 */
 };
@@ -48,10 +48,10 @@ struct issuer {
 /* What one CA revoked, and its newest list. */
 struct lk_revocations {
 	char issuer[LK_KEY_ID_HEX_MAX]; /* "": no list is made */
-	struct lk_revoked *v;		/* owned */
+	struct lk_revoked *v;           /* owned */
 	size_t n, cap;
 	int64_t revision, asked, listed; /* changes: all, those asked for, those on the list */
-	int64_t due_at; /* no list is asked for earlier */
+	int64_t due_at;                  /* no list is asked for earlier */
 	int64_t number, this_update, next_update; /* of der; 0: there is none yet */
 	struct lk_buf der;
 };
@@ -59,12 +59,12 @@ struct lk_revocations {
 /* Who follows the change stream, and how far it was told. */
 struct follower {
 	enum {
-		FOLLOWS_NOT,   /* nobody subscribed, or it went away */
-		FOLLOWS_ANEW,  /* subscribed, or too far behind: is told everything */
-		FOLLOWS_WALK,  /* is being told what there is */
+		FOLLOWS_NOT,  /* nobody subscribed, or it went away */
+		FOLLOWS_ANEW, /* subscribed, or too far behind: is told everything */
+		FOLLOWS_WALK, /* is being told what there is */
 		FOLLOWS_LIVE
 	} how;
-	size_t feed;	       /* of stream.c's list: which is walked along */
+	size_t feed; /* of stream.c's list: which is walked along */
 	struct lk_scan scan;
 	struct lk_record *at;  /* of that feed, the last that was told; NULL: none yet */
 	struct lk_buf changes; /* list: `stream_record` bodies that wait until it reads */
@@ -77,9 +77,9 @@ struct lk_keeper {
 	struct manufacturer *manufacturers;
 	struct known known[LK_KNOWN_MAX];
 	struct issuer device_ca, service_ca;
-	struct issuer server_ca;	/* issues the registrar's certificate, and nothing for others */
+	struct issuer server_ca; /* issues the registrar's certificate, and nothing for others */
 	struct lk_certs registrar, former; /* what domain points to: as they are now */
-	int64_t renewal_at;		/* the next is not ordered earlier */
+	int64_t renewal_at;                /* the next is not ordered earlier */
 	struct {
 		int64_t since;
 		unsigned n;
@@ -96,21 +96,22 @@ keeper_of(const struct lk_turn *t)
 	return lk_turn_app(t);
 }
 
-/* --- keeper.c: answers -------------------------------------------------------------------- */
+/* --- keeper.c: answers ------------------------------------------------------------------------ */
 /* Fills the reply with a status, a type and a borrowed body. */
 LK_RESULT lk_keeper_reply(struct lk_turn *t, const struct lk_message_in *m, int status,
 	const char *type, struct lk_slice body, struct lk_err *e);
 /* 202: somebody has to decide first. RFC 8995 5.6, RFC 7030 4.2.3. */
 LK_RESULT lk_keeper_reply_later(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e);
 /* The answer that a refusal gets; `body` becomes the reply's, text owned by `text`. */
-void lk_keeper_refusal(const struct lk_err *why, struct lk_buf *text, struct lk_web_reply_body *ret);
+void lk_keeper_refusal(
+	const struct lk_err *why, struct lk_buf *text, struct lk_web_reply_body *ret);
 /* Opens an event whose payload is this JSON object; consumes payload (may be NULL). */
 LK_RESULT lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_record *d,
 	const char *run_id, const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e);
 
-/* --- identity.c ---------------------------------------------------------------------------- */
+/* --- identity.c ------------------------------------------------------------------------------- */
 struct identity {
-	struct lk_cert *cert;	     /* borrowed from the cache, for this turn */
+	struct lk_cert *cert; /* borrowed from the cache, for this turn */
 	struct manufacturer *manufacturer;
 	char tls_peer[LK_DIGEST_HEX_MAX];
 };
@@ -131,12 +132,13 @@ LK_RESULT lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body
 	struct lk_device_record *ret_device, struct lk_err *e);
 /* A manufacturer was added, changed or removed in the store: load it anew. */
 LK_RESULT lk_identity_reload(struct lk_keeper *k, struct lk_err *e);
-/* Adds subject and issuer of the client's certificate to an event's payload, as far as there are. */
-LK_RESULT lk_identity_describe(const struct lk_web_request_body *w, json_t *payload,
-	struct lk_err *e);
+/* Adds subject and issuer of the client's certificate to an event's payload, as far as there are.
+ */
+LK_RESULT lk_identity_describe(
+	const struct lk_web_request_body *w, json_t *payload, struct lk_err *e);
 struct manufacturer *lk_identity_manufacturer(struct lk_keeper *k, const char *id);
 
-/* --- admission.c ---------------------------------------------------------------------------- */
+/* --- admission.c ------------------------------------------------------------------------------ */
 enum admission { ADMIT, ADMIT_ASK };
 /* LK_R_DEVICE_DENIED. */
 LK_RESULT lk_device_not_denied(const struct lk_device_record *d, struct lk_err *e);
@@ -147,10 +149,10 @@ LK_RESULT lk_admission(struct lk_turn *t, const struct identity *who, struct lk_
 /* A device asks for onboarding: from wherever its life stands to S8. */
 LK_RESULT lk_device_begin(struct lk_turn *t, struct lk_device_record *d, struct lk_err *e);
 /* Moves the device along a lifecycle event and stores it. */
-LK_RESULT lk_device_move(struct lk_turn *t, struct lk_device_record *d, enum lk_event_kind event,
-	struct lk_err *e);
+LK_RESULT lk_device_move(
+	struct lk_turn *t, struct lk_device_record *d, enum lk_event_kind event, struct lk_err *e);
 
-/* --- handlers ------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 typedef struct lk_result web_handler(struct lk_turn *t, const struct lk_message_in *m,
 	const struct lk_web_request_body *w, struct lk_err *e);
 web_handler lk_brski_requestvoucher, lk_brski_voucher_status, lk_brski_enrollstatus;
@@ -159,13 +161,14 @@ web_handler lk_est_cacerts, lk_est_csrattrs, lk_est_simpleenroll, lk_est_simpler
 web_handler lk_plain_cacerts, lk_plain_csrattrs, lk_plain_simpleenroll, lk_plain_simplereenroll,
 	lk_plain_not_offered;
 web_handler lk_onboarding_declaration, lk_onboarding_information, lk_onboarding_joined;
-lk_turn_handler lk_crls_get, lk_renewal_get, lk_access_grant, lk_access_port_event, lk_operator_request, lk_stream_subscribe;
+lk_turn_handler lk_crls_get, lk_renewal_get, lk_access_grant, lk_access_port_event,
+	lk_operator_request, lk_stream_subscribe;
 
 /* est.c: a certificate to be issued; its names are those of the record. Borrowed. */
 struct order {
 	const struct issuer *issuer;
 	const struct lk_device_record *device; /* NULL: it is no device */
-	const char *of;	       /* the run's id, or the enrolment's */
+	const char *of;                        /* the run's id, or the enrolment's */
 	const char *common_name, *serial_number, *san_uri, *san_dns; /* NULL: none */
 	struct lk_slice spki;
 };
@@ -174,8 +177,8 @@ struct order {
 LK_RESULT lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler *then,
 	char ret_serial[static LK_CERT_SERIAL_HEX_MAX], struct lk_err *e);
 /* The signer's answer goes into the certificate's record. */
-LK_RESULT lk_est_signed(struct lk_turn *t, const struct lk_message_in *m, const struct issuer *issuer,
-	struct lk_certificate_record *ret, struct lk_err *e);
+LK_RESULT lk_est_signed(struct lk_turn *t, const struct lk_message_in *m,
+	const struct issuer *issuer, struct lk_certificate_record *ret, struct lk_err *e);
 /* What a client is answered: the certificate in the form that it reads; cacerts. */
 LK_RESULT lk_est_print(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e);
 LK_RESULT lk_est_reply_cacerts(struct lk_turn *t, const struct lk_message_in *m,
@@ -186,13 +189,13 @@ void lk_est_digest(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX]);
 void lk_code_digest(const char *enrolment_id, const char *code, uint8_t dst[static LK_SHA256_LEN]);
 
 /* operator.c: what an operator can have done. */
-typedef struct lk_result act_fn(struct lk_turn *t, const char *actor, const json_t *args,
-	json_t *result, struct lk_err *e);
+typedef struct lk_result act_fn(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e);
 act_fn lk_code_new, lk_code_revoke;
-LK_RESULT lk_operator_text(const json_t *args, const char *name, char *dst, size_t cap,
-	struct lk_err *e);
-LK_RESULT lk_operator_optional(const json_t *args, const char *name, char *dst, size_t cap,
-	struct lk_err *e);
+LK_RESULT lk_operator_text(
+	const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e);
+LK_RESULT lk_operator_optional(
+	const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e);
 /* Revokes the certificates of a device or of an enrolment that came of `of` (NULL: of anything). */
 LK_RESULT lk_certificates_revoke(struct lk_turn *t, const char *device_id, const char *of,
 	const char *reason, int64_t *ret_n, struct lk_err *e);
@@ -204,8 +207,8 @@ LK_RESULT lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d,
 	const struct lk_run_record *run, const char *operation, const char *accept,
 	lk_turn_handler *then, struct lk_err *e);
 /* audit.c: whether the run may go on to its credential, or has to wait for the log. */
-LK_RESULT lk_audit_gate(struct lk_turn *t, const struct lk_run_record *run, bool *ret_wait,
-	struct lk_err *e);
+LK_RESULT lk_audit_gate(
+	struct lk_turn *t, const struct lk_run_record *run, bool *ret_wait, struct lk_err *e);
 /* audit.c: asks for the log of a run whose voucher was accepted. */
 LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
 /* access.c: the port closes, wherever the device is; called on revocation. */
@@ -234,10 +237,10 @@ LK_RESULT lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w,
 	const struct identity *who, const struct lk_device_record *d, const char *digest,
 	const char *nonce, enum admission admission, struct lk_run_record *ret, struct lk_err *e);
 /* The device's newest run, if it is in one of the states (words, NULL-ended). LK_R_RUN_NONE. */
-LK_RESULT lk_run_of_peer(struct lk_turn *t, const char *tls_peer, struct lk_run_record *ret,
-	struct lk_err *e);
-LK_RESULT lk_run_move(struct lk_turn *t, struct lk_run_record *run, const char *state,
-	struct lk_err *e);
+LK_RESULT lk_run_of_peer(
+	struct lk_turn *t, const char *tls_peer, struct lk_run_record *ret, struct lk_err *e);
+LK_RESULT lk_run_move(
+	struct lk_turn *t, struct lk_run_record *run, const char *state, struct lk_err *e);
 /* Ends the device's run, if one is under way: nothing more comes of it. */
 LK_RESULT lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e);
 /* Adds {"step":…,"at":…} to the run's steps, with "skipped" and why when it did not run (NULL: it

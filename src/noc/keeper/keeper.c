@@ -38,7 +38,8 @@ static web_handler *const web_handlers[LK_EP_COUNT] = {
 	[LK_EP_JOINED] = lk_onboarding_joined,
 };
 
-/* TLS has its version before a label is named, so that a front cannot hold one against the other. */
+/* TLS has its version before a label is named, so that a front cannot hold one against the other.
+ */
 static struct lk_result
 check_tls(const struct lk_keeper *k, const struct lk_web_request_body *w, struct lk_err *e)
 {
@@ -90,7 +91,8 @@ lk_keeper_reply(struct lk_turn *t, const struct lk_message_in *m, int status, co
 struct lk_result
 lk_keeper_reply_later(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 {
-	struct lk_web_reply_body r = { .status = 202, .retry_after = keeper_of(t)->set.retry_after };
+	struct lk_web_reply_body r = { .status = 202,
+		.retry_after = keeper_of(t)->set.retry_after };
 
 	return lk_turn_reply(t, m, LK_BODY_web_reply, &r, e);
 }
@@ -100,7 +102,7 @@ static bool
 wants_code(enum lk_reason reason)
 {
 	return reason == LK_R_EST_AUTH || reason == LK_R_BASIC_AUTH || reason == LK_R_EST_CODE ||
-		reason == LK_R_EST_CODE_OVER || reason == LK_R_EST_CODE_USED;
+	       reason == LK_R_EST_CODE_OVER || reason == LK_R_EST_CODE_USED;
 }
 
 /* RFC 8995 5.2: behind a 401 the connection ends. Whoever proved an identity is told the reason and
@@ -120,7 +122,8 @@ lk_keeper_refusal(const struct lk_err *why, struct lk_buf *text, struct lk_web_r
 		ret->retry_after = 5;
 	/*= RFC8995 5.6: an error body is human-readable UTF-8 text =*/
 	if (lk_buf_printf(text, NULL, "%s: %s (%s %s)\n%s\n", r->symbol, why->msg,
-		    r->clause.document, r->clause.section, r->cure).ok) {
+		    r->clause.document, r->clause.section, r->cure)
+			.ok) {
 		snprintf(ret->content_type, sizeof ret->content_type, "%s", LK_TYPE_TEXT);
 		ret->body = lk_buf_slice(text);
 	}
@@ -132,8 +135,9 @@ lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_reco
 {
 	json_auto_t *owned = payload;
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
-	struct lk_event ev = { .type = type, .device_id = d ? d->id : NULL, .run_id = run_id,
-		.actor = actor };
+	struct lk_event ev = {
+		.type = type, .device_id = d ? d->id : NULL, .run_id = run_id, .actor = actor
+	};
 
 	if (owned)
 		LK_TRY(lk_json_print(owned, &text, e));
@@ -149,8 +153,9 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	json_auto_t *payload = json_object();
-	struct lk_event ev = { .type = "refused", .actor = lk_role_name(m->from),
-		.reason = why->reason };
+	struct lk_event ev = {
+		.type = "refused", .actor = lk_role_name(m->from), .reason = why->reason
+	};
 
 	LK_TRY(lk_json_set(payload, "message", json_string(why->msg), e));
 	if (m->body && m->type == LK_BODY_web_request) {
@@ -220,7 +225,8 @@ prepare_issuer(struct lk_keeper *k, struct issuer *i, const struct lk_cert *ca,
 	const struct lk_certs *cacerts, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs own = { .n = 0 }, path = { .n = 0 };
-	struct lk_cert *shared = (struct lk_cert *)(uintptr_t)ca; /* only its references are counted */
+	struct lk_cert *shared =
+		(struct lk_cert *)(uintptr_t)ca; /* only its references are counted */
 
 	i->ca = ca;
 	i->cacerts = i->cacerts_wrapped = i->csrattrs = LK_BUF_INIT(256 * 1024);
@@ -255,7 +261,8 @@ prepare_issuers(struct lk_keeper *k, struct lk_err *e)
 	k->service_ca.profile = LK_PROFILE_SERVICE;
 	k->service_ca.seconds = k->set.service_seconds;
 	return k->domain.service_ca
-		? prepare_issuer(k, &k->service_ca, k->domain.service_ca, NULL, e) : LK_OK;
+		       ? prepare_issuer(k, &k->service_ca, k->domain.service_ca, NULL, e)
+		       : LK_OK;
 }
 
 struct lk_result

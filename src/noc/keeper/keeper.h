@@ -43,32 +43,32 @@
 struct lk_keeper;
 
 struct lk_keeper_settings {
-	char site[LK_NAME_MAX];		/* the network identifier: SEC-13 */
-	int64_t run_seconds;		/* of a run, once it left the waiting room */
-	int64_t ask_seconds;		/* how long a run may wait for an operator: 4 days, RFC 8995 5.6 */
-	int64_t ldevid_seconds;		/* life of an LDevID */
-	int64_t grant_seconds;		/* life of a RADIUS server's yes */
-	int64_t session_seconds;	/* re-authentication of a joined device */
-	unsigned key_types;		/* bit per enum lk_key_type that LDevIDs may have */
-	unsigned retry_after;		/* seconds a device is told to wait; at most 60 */
-	bool audit_required;		/* an audit log that cannot be had refuses the enrolment */
+	char site[LK_NAME_MAX];  /* the network identifier: SEC-13 */
+	int64_t run_seconds;     /* of a run, once it left the waiting room */
+	int64_t ask_seconds;     /* how long a run may wait for an operator: 4 days, RFC 8995 5.6 */
+	int64_t ldevid_seconds;  /* life of an LDevID */
+	int64_t grant_seconds;   /* life of a RADIUS server's yes */
+	int64_t session_seconds; /* re-authentication of a joined device */
+	unsigned key_types;      /* bit per enum lk_key_type that LDevIDs may have */
+	unsigned retry_after;    /* seconds a device is told to wait; at most 60 */
+	bool audit_required;     /* an audit log that cannot be had refuses the enrolment */
 	char unknown_manufacturers[LK_WORD_MAX]; /* "deny": nothing else is built */
-	struct lk_est_labels labels;	/* at which plain EST is open; none: it is shut */
-	int64_t service_seconds;	/* life of a certificate of plain EST */
-	int64_t code_seconds;		/* life of an enrolment code */
-	bool tls12_at_labels_only;	/* TLS 1.2 is offered for the sake of some of them */
+	struct lk_est_labels labels;             /* at which plain EST is open; none: it is shut */
+	int64_t service_seconds;                 /* life of a certificate of plain EST */
+	int64_t code_seconds;                    /* life of an enrolment code */
+	bool tls12_at_labels_only; /* TLS 1.2 is offered for the sake of some of them */
 	/* Whose revocation lists are made; NULL: none of that CA. Borrowed. */
 	const struct lk_cert *crl_issuers[LK_CRL_LIST_COUNT];
 	int64_t crl_refresh_seconds; /* until a revocation is on the list that fronts serve */
-	int64_t crl_seconds;	     /* from a list's thisUpdate to its nextUpdate */
-	char plain_est_labels[LK_NAME_MAX];	 /* open labels, comma-separated; "" shuts the door */
+	int64_t crl_seconds;         /* from a list's thisUpdate to its nextUpdate */
+	char plain_est_labels[LK_NAME_MAX]; /* open labels, comma-separated; "" shuts the door */
 };
 
 /* Whose certificates the domain has; DER, no keys. All borrowed for the keeper's life. */
 struct lk_keeper_domain {
 	const struct lk_certs *registrar; /* end-entity first, then its CAs up to the root */
-	const struct lk_certs *former;	  /* earlier registrar certificates, for runs in progress */
-	const struct lk_certs *ca;	  /* what cacerts answers: root first, then the device CA */
+	const struct lk_certs *former;    /* earlier registrar certificates, for runs in progress */
+	const struct lk_certs *ca;        /* what cacerts answers: root first, then the device CA */
 	const struct lk_cert *device_ca;  /* issuer of LDevIDs */
 	const struct lk_cert *service_ca; /* issuer of plain EST; NULL: there is none */
 };
@@ -82,8 +82,8 @@ struct lk_keeper *lk_keeper_free(struct lk_keeper *k);
 LK_DEFINE_CLEANUP(struct lk_keeper *, lk_keeper_free);
 
 /* The registrar's chain as it is now, and what was in its place before; the keeper's. */
-const struct lk_certs *lk_keeper_registrar(const struct lk_keeper *k,
-	const struct lk_certs **ret_former);
+const struct lk_certs *lk_keeper_registrar(
+	const struct lk_keeper *k, const struct lk_certs **ret_former);
 struct lk_turn *lk_keeper_turn(struct lk_keeper *k);
 /* Once a second: runs that ended, grants that ended. Opens a turn if there is anything to do. */
 LK_RESULT lk_keeper_tick(struct lk_keeper *k, struct lk_err *e);

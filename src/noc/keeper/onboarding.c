@@ -30,14 +30,14 @@ lk_onboarding_information(struct lk_turn *t, const struct lk_message_in *m,
 	struct identity who;
 
 	LK_TRY(lk_identity_ldevid(t, w, &who, &cert, &d, e));
-	LK_TRY(lk_keeper_event(t, "onboarding-information-given", &d, cert.run_id, "keeper", NULL,
-		&b.event, e));
+	LK_TRY(lk_keeper_event(
+		t, "onboarding-information-given", &d, cert.run_id, "keeper", NULL, &b.event, e));
 	b.sequence = b.event; /* grows, and is never used twice */
 	memcpy(b.device_id, d.id, sizeof b.device_id);
 	memcpy(b.serial_number, d.serial, sizeof d.serial);
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), key);
-	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_onboarding_information, &b, LK_BODY_signed, key,
-		information_signed, e));
+	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_onboarding_information, &b,
+		LK_BODY_signed, key, information_signed, e));
 	return lk_turn_park(t, m, key, e);
 }
 
@@ -67,6 +67,7 @@ lk_onboarding_joined(struct lk_turn *t, const struct lk_message_in *m,
 	LK_TRY(lk_identity_ldevid(t, w, &who, &cert, &d, e));
 	LK_TRY(lk_json_parse(w->body, &report, e));
 	/*= ONB-13: the device reports to the network right after it connected =*/
-	LK_TRY(lk_keeper_event(t, "joined", &d, cert.run_id, "device", json_incref(report), NULL, e));
+	LK_TRY(lk_keeper_event(
+		t, "joined", &d, cert.run_id, "device", json_incref(report), NULL, e));
 	return lk_keeper_reply(t, m, 200, NULL, lk_slice(NULL, 0), e);
 }

@@ -38,7 +38,8 @@ static struct lk_result
 authorise(const char *id, enum lk_action action, struct lk_err *e)
 {
 	const struct lk_actor actor = { .parties = LK_PARTY_BIT(NO) | LK_PARTY_BIT(NA) |
-			LK_PARTY_BIT(OW) | LK_PARTY_BIT(ON) | LK_PARTY_BIT(DM),
+						   LK_PARTY_BIT(OW) | LK_PARTY_BIT(ON) |
+						   LK_PARTY_BIT(DM),
 		.id = id };
 	const struct lk_subject facts = { .owner = true, .own_network = true };
 
@@ -69,7 +70,7 @@ lk_operator_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_
 	return lk_turn_reply(t, m, LK_BODY_operator_reply, &reply, e);
 }
 
-/* --- arguments ----------------------------------------------------------------------------------------- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 struct lk_result
 lk_operator_text(const json_t *args, const char *name, char *dst, size_t cap, struct lk_err *e)
@@ -78,7 +79,8 @@ lk_operator_text(const json_t *args, const char *name, char *dst, size_t cap, st
 
 	LK_REQUIRE(json_is_string(v) && json_string_length(v) > 0, e, LK_R_OPERATOR_ARGUMENT,
 		"\"%s\" is missing", name);
-	return lk_slice_to_str(lk_slice(json_string_value(v), json_string_length(v)), name, dst, cap, e);
+	return lk_slice_to_str(
+		lk_slice(json_string_value(v), json_string_length(v)), name, dst, cap, e);
 }
 
 struct lk_result
@@ -117,7 +119,7 @@ find_device(struct lk_turn *t, const json_t *args, struct lk_device_record *d, s
 	return LK_OK;
 }
 
-/* --- manufacturers --------------------------------------------------------------------------------------- */
+/* --- manufacturers ---------------------------------------------------------------------------- */
 
 static struct lk_result
 store_manufacturer(struct lk_turn *t, const char *actor, struct lk_manufacturer_record *r,
@@ -132,7 +134,8 @@ store_manufacturer(struct lk_turn *t, const char *actor, struct lk_manufacturer_
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("trusted"), "trust", r->trust, sizeof r->trust, e));
 	LK_TRY(lk_operator_optional(args, "name", r->name, sizeof r->name, e));
 	LK_TRY(lk_operator_optional(args, "masa_url", r->masa_url, sizeof r->masa_url, e));
-	LK_TRY(lk_operator_optional(args, "unknown_devices", r->unknown_devices, sizeof r->unknown_devices, e));
+	LK_TRY(lk_operator_optional(
+		args, "unknown_devices", r->unknown_devices, sizeof r->unknown_devices, e));
 	if (!r->unknown_devices[0])
 		memcpy(r->unknown_devices, "deny", sizeof "deny");
 	for (i = 0; i < LK_ARRAY_LEN(policies); i++)
@@ -146,7 +149,8 @@ store_manufacturer(struct lk_turn *t, const char *actor, struct lk_manufacturer_
 		r->created_at = lk_turn_now(t);
 	LK_TRY(lk_turn_put(t, &r->record, e));
 	return lk_keeper_event(t, "manufacturer-trusted", NULL, NULL, actor,
-		json_pack("{s:s,s:s}", "manufacturer", r->id, "unknown_devices", r->unknown_devices),
+		json_pack(
+			"{s:s,s:s}", "manufacturer", r->id, "unknown_devices", r->unknown_devices),
 		NULL, e);
 }
 
@@ -171,8 +175,8 @@ set_anchors(struct lk_manufacturer_record *r, const struct lk_certs *certs, stru
 }
 
 static struct lk_result
-manufacturer_add(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+manufacturer_add(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_manufacturer_record r = LK_RECORD_INIT(manufacturer);
 	LK_CLEANUP(lk_certs_done) struct lk_certs certs = { .n = 0 };
@@ -181,7 +185,8 @@ manufacturer_add(struct lk_turn *t, const char *actor, const json_t *args, json_
 
 	LK_TRY(open_manufacturer(t, args, &r, &found, e));
 	LK_REQUIRE(json_is_string(pem), e, LK_R_OPERATOR_ARGUMENT, "\"anchors\" is missing");
-	LK_TRY(lk_certs_parse_any(lk_slice(json_string_value(pem), json_string_length(pem)), &certs, e));
+	LK_TRY(lk_certs_parse_any(
+		lk_slice(json_string_value(pem), json_string_length(pem)), &certs, e));
 	LK_TRY(set_anchors(&r, &certs, e));
 	LK_TRY(store_manufacturer(t, actor, &r, args, e));
 	return lk_json_set(result, "anchors", json_integer((json_int_t)certs.n), e);
@@ -196,19 +201,21 @@ import_device(struct lk_turn *t, const char *manufacturer, const struct lk_manif
 
 	LK_TRY(lk_slice_to_str(lk_slice_str(manufacturer), "manufacturer", d.manufacturer_id,
 		sizeof d.manufacturer_id, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(from->serial_number), "serial number", d.serial,
-		sizeof d.serial, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(from->serial_number), "serial number", d.serial, sizeof d.serial, e));
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_DEVICE_BY_SERIAL, &d.record, &found, e));
 	if (found)
 		return LK_OK;
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d.id);
 	LK_TRY(lk_slice_to_str(lk_slice_str(from->idevid_issuer), "issuer", d.idevid_issuer,
 		sizeof d.idevid_issuer, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(from->spki_sha256), "key", d.idevid_spki,
-		sizeof d.idevid_spki, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(from->spki_sha256), "key", d.idevid_spki, sizeof d.idevid_spki, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(from->model), "model", d.model, sizeof d.model, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(from->mud_url), "MUD URL", d.mud_url, sizeof d.mud_url, e));
-	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("inventory"), "admission", d.admission, sizeof d.admission, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(from->mud_url), "MUD URL", d.mud_url, sizeof d.mud_url, e));
+	LK_TRY(lk_slice_to_str(
+		LK_SLICE_LIT("inventory"), "admission", d.admission, sizeof d.admission, e));
 	d.state = LK_STATE_S7;
 	d.created_at = d.changed_at = lk_turn_now(t);
 	(*ret_new)++;
@@ -217,8 +224,8 @@ import_device(struct lk_turn *t, const char *manufacturer, const struct lk_manif
 
 /*= A0.3: the factory's signed list is imported, and its devices are known before they appear =*/
 static struct lk_result
-manufacturer_import(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+manufacturer_import(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_manufacturer_record r = LK_RECORD_INIT(manufacturer);
 	LK_CLEANUP(lk_manifest_freep) struct lk_manifest *m = NULL;
@@ -231,7 +238,8 @@ manufacturer_import(struct lk_turn *t, const char *actor, const json_t *args, js
 
 	LK_TRY(open_manufacturer(t, args, &r, &found, e));
 	LK_REQUIRE(json_is_string(text), e, LK_R_OPERATOR_ARGUMENT, "\"manifest\" is missing");
-	LK_TRY(lk_manifest_parse(lk_slice(json_string_value(text), json_string_length(text)), &m, e));
+	LK_TRY(lk_manifest_parse(
+		lk_slice(json_string_value(text), json_string_length(text)), &m, e));
 	known = lk_identity_manufacturer(keeper_of(t), r.id);
 	/* The first manifest of a manufacturer brings its anchors; the operator compared their
 	 * fingerprint. Later ones are held against what is trusted by then. */
@@ -239,7 +247,8 @@ manufacturer_import(struct lk_turn *t, const char *actor, const json_t *args, js
 	LK_TRY(lk_manifest_check(m, anchors, lk_turn_now(t), &verified, e));
 	if (!found) {
 		LK_TRY(set_anchors(&r, &m->leaf.anchors, e));
-		LK_TRY(lk_slice_to_str(lk_slice_str(m->leaf.manufacturer), "name", r.name, sizeof r.name, e));
+		LK_TRY(lk_slice_to_str(
+			lk_slice_str(m->leaf.manufacturer), "name", r.name, sizeof r.name, e));
 		LK_TRY(store_manufacturer(t, actor, &r, args, e));
 	}
 	for (i = 0; i < m->leaf.devices; i++)
@@ -280,37 +289,39 @@ end_trust(struct lk_turn *t, const char *actor, const json_t *args, json_t *resu
 			(long long)devices, r.id);
 		LK_TRY(lk_turn_remove(t, &r.record, e));
 	} else {
-		LK_TRY(lk_slice_to_str(LK_SLICE_LIT("distrusted"), "trust", r.trust, sizeof r.trust, e));
+		LK_TRY(lk_slice_to_str(
+			LK_SLICE_LIT("distrusted"), "trust", r.trust, sizeof r.trust, e));
 		LK_TRY(lk_turn_put(t, &r.record, e));
 	}
-	LK_TRY(lk_keeper_event(t, remove ? "manufacturer-removed" : "manufacturer-distrusted", NULL, NULL,
-		actor, json_pack("{s:s}", "manufacturer", r.id), NULL, e));
+	LK_TRY(lk_keeper_event(t, remove ? "manufacturer-removed" : "manufacturer-distrusted", NULL,
+		NULL, actor, json_pack("{s:s}", "manufacturer", r.id), NULL, e));
 	LK_TRY(lk_json_set(result, "devices", json_integer(devices), e));
 	/* Their LDevIDs are this network's own credentials and stay good until revoked. */
 	return lk_json_set(result, "devices_keep_access", json_boolean(devices > 0), e);
 }
 
 static struct lk_result
-manufacturer_distrust(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+manufacturer_distrust(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	return end_trust(t, actor, args, result, false, e);
 }
 
 static struct lk_result
-manufacturer_remove(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+manufacturer_remove(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	return end_trust(t, actor, args, result, true, e);
 }
 
-/* --- devices ----------------------------------------------------------------------------------------------- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 static struct lk_result
 admit(struct lk_turn *t, const char *actor, struct lk_device_record *d, const char *admission,
 	const char *type, json_t *result, struct lk_err *e)
 {
-	LK_TRY(lk_slice_to_str(lk_slice_str(admission), "admission", d->admission, sizeof d->admission, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(admission), "admission", d->admission, sizeof d->admission, e));
 	d->changed_at = lk_turn_now(t);
 	LK_TRY(lk_turn_put(t, &d->record, e));
 	LK_TRY(lk_json_set(result, "device", json_string(d->id), e));
@@ -331,8 +342,8 @@ waiting_run(struct lk_turn *t, const struct lk_device_record *d, struct lk_run_r
 }
 
 static struct lk_result
-device_approve(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+device_approve(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
@@ -345,7 +356,8 @@ device_approve(struct lk_turn *t, const char *actor, const json_t *args, json_t 
 }
 
 static struct lk_result
-device_deny(struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
+device_deny(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 
@@ -371,8 +383,10 @@ lk_certificates_revoke(struct lk_turn *t, const char *device_id, const char *of,
 			return LK_OK;
 		if (strcmp(c.status, "revoked") == 0 || (of && strcmp(c.run_id, of) != 0))
 			continue;
-		LK_TRY(lk_slice_to_str(LK_SLICE_LIT("revoked"), "status", c.status, sizeof c.status, e));
-		LK_TRY(lk_slice_to_str(lk_slice_str(reason), "reason", c.reason, sizeof c.reason, e));
+		LK_TRY(lk_slice_to_str(
+			LK_SLICE_LIT("revoked"), "status", c.status, sizeof c.status, e));
+		LK_TRY(lk_slice_to_str(
+			lk_slice_str(reason), "reason", c.reason, sizeof c.reason, e));
 		c.revoked_at = lk_turn_now(t);
 		LK_TRY(lk_turn_put(t, &c.record, e));
 		(*ret_n)++;
@@ -387,13 +401,13 @@ revoke_certificates(struct lk_turn *t, struct lk_device_record *d, const char *r
 	LK_TRY(lk_certificates_revoke(t, d->id, NULL, reason, ret_n, e));
 	d->ldevid_serial[0] = d->ldevid_issuer[0] = 0;
 	d->ldevid_not_after = 0;
-	d->revocation_generation++; /* grants that were given before are void */
+	d->revocation_generation++;     /* grants that were given before are void */
 	return lk_run_end(t, d->id, e); /* and no certificate comes after */
 }
 
 static struct lk_result
-device_revoke(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+device_revoke(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	int64_t n;
@@ -406,8 +420,8 @@ device_revoke(struct lk_turn *t, const char *actor, const json_t *args, json_t *
 }
 
 static struct lk_result
-device_decommission(struct lk_turn *t, const char *actor, const json_t *args, json_t *result,
-	struct lk_err *e)
+device_decommission(
+	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	int64_t n;

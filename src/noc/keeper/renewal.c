@@ -71,7 +71,7 @@ lk_renewal_init(struct lk_keeper *k, struct lk_err *e)
 	k->server_ca.profile = LK_PROFILE_REGISTRAR;
 	k->server_ca.seconds = LIFE_SECONDS;
 	LK_REQUIRE(lk_cert_ski(k->server_ca.ca).n > 0 &&
-			lk_cert_ski(k->server_ca.ca).n <= LK_CERT_KEY_ID_MAX,
+			   lk_cert_ski(k->server_ca.ca).n <= LK_CERT_KEY_ID_MAX,
 		e, LK_R_CERT_PROFILE, "the registrar's CA has no subjectKeyIdentifier");
 	lk_hex(lk_cert_ski(k->server_ca.ca), k->server_ca.id);
 	return load(k, e);
@@ -116,7 +116,10 @@ lk_renewal_tick(struct lk_keeper *k, struct lk_err *e)
 	const struct lk_cert *c = k->registrar.v[0];
 	int64_t now = lk_turn_now(k->turn), begin = lk_cert_not_before(c);
 	char cn[LK_CERT_NAME_MAX], dns[LK_CERT_NAME_MAX], serial[LK_CERT_SERIAL_HEX_MAX];
-	struct order o = { .issuer = &k->server_ca, .of = "", .common_name = cn, .san_dns = dns,
+	struct order o = { .issuer = &k->server_ca,
+		.of = "",
+		.common_name = cn,
+		.san_dns = dns,
 		.spki = lk_cert_spki(c) };
 
 	/*= Latchkey registrar: its certificate is renewed at two thirds of its life =*/

@@ -134,7 +134,8 @@ lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct
 	memcpy(ret->tls_peer, who->tls_peer, sizeof ret->tls_peer);
 	LK_TRY(lk_slice_to_str(lk_slice_str(nonce), "nonce", ret->nonce, sizeof ret->nonce, e));
 	ret->opened_at = lk_turn_now(t);
-	ret->expires_at = ret->opened_at + (admission == ADMIT ? set->run_seconds : set->ask_seconds);
+	ret->expires_at =
+		ret->opened_at + (admission == ADMIT ? set->run_seconds : set->ask_seconds);
 	LK_TRY(lk_blob_set(&ret->pledge_request, w->body, e));
 	LK_TRY(describe_tls(w, who, ret, e));
 	LK_TRY(set_word(ret->state, state, e));
@@ -149,7 +150,8 @@ lk_run_of_peer(struct lk_turn *t, const char *tls_peer, struct lk_run_record *re
 	struct lk_scan scan = { .index = LK_RUN_BY_TLS_PEER, .prefix = 1, .descending = true };
 	bool found;
 
-	LK_TRY(lk_slice_to_str(lk_slice_str(tls_peer), "peer", ret->tls_peer, sizeof ret->tls_peer, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(tls_peer), "peer", ret->tls_peer, sizeof ret->tls_peer, e));
 	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &ret->record, &found, e));
 	LK_REQUIRE(found && !lk_run_is(ret, "failed"), e, LK_R_RUN_NONE,
 		"this device has no onboarding under way");

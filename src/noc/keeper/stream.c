@@ -15,9 +15,9 @@
 #define FOLLOWER    LK_ROLE_DESK
 #define PACKED_MAX  (LK_ARTEFACT_MAX * 4)
 #define MESSAGE_MAX (BATCH_BYTES + 2 * PACKED_MAX)
-#define BATCH_BYTES (48 * 1024)	      /* of records in a message of the walk: one packet */
+#define BATCH_BYTES (48 * 1024)       /* of records in a message of the walk: one packet */
 #define CHANGES_MAX (8 * 1024 * 1024) /* bytes that wait */
-#define CHANGES	    128		      /* told at once, beside one batch: some ms of work */
+#define CHANGES     128               /* told at once, beside one batch: some ms of work */
 
 /* What is fed, in this order. Artefacts themselves stay in the keeper's store. */
 static const struct feed {
@@ -56,7 +56,7 @@ restart(struct follower *f, bool follows)
 	lk_buf_clear(&f->changes);
 }
 
-/* --- what changes ------------------------------------------------------------------------------ */
+/* --- what changes ----------------------------------------------------------------------------- */
 
 /* Whether the follower knows of r, or did: the walk has passed the place where it belongs. */
 static bool
@@ -120,7 +120,7 @@ lk_stream_committed(void *app, const struct lk_record *r, bool removed)
 		restart(&k->follower, true);
 }
 
-/* --- what is told ------------------------------------------------------------------------------ */
+/* --- what is told ----------------------------------------------------------------------------- */
 
 static struct lk_result
 tell_changes(struct lk_keeper *k, size_t room, struct lk_err *e)
