@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/encode.h"
 #include "base/number.h"
 
 static volatile sig_atomic_t stopped;
@@ -48,8 +49,12 @@ lk_agent_ms(const struct lk_agent *a)
 static void
 put_text(const char *text)
 {
-	for (; *text; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+	size_t n;
+
+	for (; *text; text += n ? n : 1) {
+		n = lk_control_at(text);
+		putchar(n ? '?' : *text);
+	}
 }
 
 void

@@ -180,3 +180,14 @@ lk_media_type_is(const char *value, const char *want)
 	/*= RFC9110 8.3.1: type and subtype are in any case =*/
 	return n == strlen(want) && strncasecmp(value, want, n) == 0;
 }
+
+size_t
+lk_control_at(const char *text)
+{
+	unsigned char c = (unsigned char)text[0];
+
+	if (c < 0x20 || c == 0x7f)
+		return 1;
+	/* U+0080 to U+009F */
+	return c == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80 ? 2 : 0;
+}

@@ -28,3 +28,7 @@ LK_RESULT lk_hex_decode(struct lk_slice in, struct lk_buf *out, struct lk_err *e
 
 /* Whether a Content-Type is `want` ("application/pkcs10"), whatever its parameters. */
 bool lk_media_type_is(const char *value, const char *want);
+
+/* The length of the character that this UTF-8 text begins with, where it acts on a terminal instead
+ * of standing on it: C0, DEL, C1. Else 0. */
+size_t lk_control_at(const char *text);

@@ -66,7 +66,10 @@ lk_err_set(struct lk_err *e, enum lk_reason reason, const char *fmt, ...)
 	make_text(e->msg);
 }
 
-static void LK_PRINTF(2, 0) prefix(struct lk_err *e, const char *fmt, va_list ap)
+static void prefix(struct lk_err *e, const char *fmt, va_list ap) LK_PRINTF(2, 0);
+
+static void
+prefix(struct lk_err *e, const char *fmt, va_list ap)
 {
 	char was[LK_ERR_MSG_MAX];
 	size_t n;

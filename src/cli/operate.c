@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "artefact/manifest.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "cli/api.h"
@@ -103,8 +104,12 @@ text_of(const json_t *v, char buf[static 32])
 static void
 put_text(const char *s)
 {
-	for (; *s; s++)
-		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+	size_t n;
+
+	for (; *s; s += n ? n : 1) {
+		n = lk_control_at(s);
+		putchar(n ? '?' : *s);
+	}
 }
 
 /* Width 0: the last one of its line. */

@@ -5,17 +5,22 @@
  */
 #include <stdio.h>
 
+#include "base/encode.h"
 #include "cli/cli.h"
 
 void
 lk_cli_line(FILE *to, const char *name, const char *text)
 {
+	size_t n;
+
 	fprintf(to, "%s: ", name);
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			fprintf(to, "\\x%02x", (unsigned)*text);
+	for (; *text; text += n ? n : 1) {
+		n = lk_control_at(text);
+		if (n)
+			fprintf(to, "\\x%02x", (unsigned char)text[n - 1]);
 		else
 			fputc(*text, to);
+	}
 	fputc('\n', to);
 }
 

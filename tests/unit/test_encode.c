@@ -180,6 +180,24 @@ test_media_type(void **state)
 	assert_false(lk_media_type_is("", "application/pkcs10"));
 }
 
+static void
+test_controls(void **state)
+{
+	static const char *const one[] = { "\x01", "\n", "\x1b[2J", "\x7f" }, *const none[] = { " ",
+		"a", "\xc2\xa0", "\xc3\x9f", "\xe2\x80\x94", "\xc2" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(one); i++)
+		assert_int_equal(lk_control_at(one[i]), 1);
+	for (i = 0; i < LK_ARRAY_LEN(none); i++)
+		assert_int_equal(lk_control_at(none[i]), 0);
+	assert_int_equal(lk_control_at("\xc2\x80"), 2);
+	assert_int_equal(lk_control_at("\xc2\x9b"
+				       "2J"),
+		2); /* CSI */
+}
+
 int
 main(void)
 {
@@ -191,6 +209,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_media_type),
+		cmocka_unit_test(test_controls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
