@@ -14,6 +14,7 @@ struct lk_masa_config {
 	bool allow_tls12;
 	char pki_dir[LK_CONFIG_TEXT_MAX];
 	char tls_key[LK_CONFIG_TEXT_MAX], voucher_key[LK_CONFIG_TEXT_MAX];
+	char token_dir[LK_CONFIG_TEXT_MAX];
 	unsigned pin; /* enum lk_masa_pin */
 	bool nonceless;
 	int64_t nonceless_life;

@@ -207,10 +207,12 @@ signer_open(struct lk_process *p, struct lk_err *e)
 static struct lk_result
 signer_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 {
-	(void)p;
-	(void)rules;
+	const struct lk_masa_config *c = lk_masa_config_of(p);
+
 	(void)e;
-	return LK_OK; /* it computes, and answers on the channels it has */
+	lk_signer_cage(c->tls_key, c->token_dir, rules);
+	lk_signer_cage(c->voucher_key, c->token_dir, rules);
+	return LK_OK;
 }
 
 const struct lk_role_work lk_masa_signer = { .routes = lk_signer_routes,

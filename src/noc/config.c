@@ -94,6 +94,8 @@ static const struct lk_config_key keys[] = {
 	TEXT(server_ca_key, "keys", "server_ca", "", "Key of the CA of this network's servers."),
 	TEXT(operator_ca_key, "keys", "operator_ca", "", "Key of the CA of operators."),
 	TEXT(aaa_key, "keys", "aaa", "", "TLS key of the RADIUS server's hook."),
+	TEXT(token_dir, "keys", "token_dir", "/var/lib/softhsm/tokens",
+		"What the PKCS#11 module of a key reads and writes while it signs."),
 
 	BOOL(enforce, "enforcement", "enable", "no", "Enforce access on this machine's bridge."),
 	TEXT(bridge, "enforcement", "bridge", "br-dev", "The bridge of the devices."),

@@ -52,6 +52,7 @@ struct lk_noc_config {
 	char registrar_key[LK_CONFIG_TEXT_MAX], device_ca_key[LK_CONFIG_TEXT_MAX],
 		service_ca_key[LK_CONFIG_TEXT_MAX], server_ca_key[LK_CONFIG_TEXT_MAX],
 		operator_ca_key[LK_CONFIG_TEXT_MAX], aaa_key[LK_CONFIG_TEXT_MAX];
+	char token_dir[LK_CONFIG_TEXT_MAX];
 
 	/* [enforcement] */
 	bool enforce;

@@ -119,10 +119,13 @@ signer_open(struct lk_process *p, struct lk_err *e)
 static struct lk_result
 signer_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 {
-	(void)p;
-	(void)rules;
+	const struct lk_noc_config *c = lk_noc_config_of(p);
+	size_t i;
+
 	(void)e;
-	return LK_OK; /* it computes, and answers on the channels it has */
+	for (i = 0; i < LK_ARRAY_LEN(keys); i++)
+		lk_signer_cage((const char *)c + keys[i].uri, c->token_dir, rules);
+	return LK_OK;
 }
 
 static void

@@ -60,3 +60,17 @@ lk_signer_close(struct lk_process *p)
 {
 	p->state = lk_signer_free(p->state);
 }
+
+void
+lk_signer_cage(const char *key, const char *token_dir, struct lk_cage_rules *rules)
+{
+	static struct lk_cage_path token;
+	enum lk_key_place place;
+
+	if (!lk_key_place_of(key, &place, NULL).ok || place != LK_KEY_IN_PKCS11)
+		return;
+	token = (struct lk_cage_path){ token_dir, LK_CAGE_READ | LK_CAGE_WRITE };
+	rules->profiles |= LK_CAGE_FILES;
+	rules->paths = &token;
+	rules->n_paths = 1;
+}

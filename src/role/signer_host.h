@@ -16,3 +16,7 @@ LK_RESULT lk_signer_load(struct lk_signer_settings *settings, enum lk_signer_key
 enum { LK_SIGNER_N_ROUTES = 9 };
 extern const struct lk_message_route lk_signer_routes[LK_SIGNER_N_ROUTES];
 void lk_signer_close(struct lk_process *p);
+
+/* A signer computes, and answers on the channels it has. But for a key (URI, may be "") in a token:
+ * its PKCS#11 module opens files below token_dir for each signature. For each key. */
+void lk_signer_cage(const char *key, const char *token_dir, struct lk_cage_rules *rules);
