@@ -10,26 +10,20 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdlib.h>
 
-enum { BATCH_MAX = 16384, BATCH_MESSAGES = 16, REPLY_MAX = 65536 };
+#include "noc/enforcer/netlink.h"
+
+enum { BATCH_MAX = 16384, BATCH_MESSAGES = 16 };
 
 struct lk_netfilter {
 	struct mnl_socket *socket;
-	unsigned port;
 	uint32_t seq;
 };
-
-static struct lk_result
-refuse(struct lk_err *e, const char *what)
-{
-	return lk_fail(e, LK_R_ENFORCER_KERNEL, "%s: %s", what, strerror(errno));
-}
 
 static struct nlmsghdr *
 put_header(void *at, uint16_t type, uint16_t flags, uint32_t seq, uint8_t family, uint16_t resource)
@@ -51,27 +45,16 @@ nft_type(unsigned message)
 	return (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message);
 }
 
-/* Sends a request and hands each answer to fn; ends with the acknowledgement, or a dump's end. */
+/* One message; each that comes back is given to fn. */
 static struct lk_result
-ask(struct lk_netfilter *n, struct nlmsghdr *h, mnl_cb_t fn, void *ctx, const char *what,
-	struct lk_err *e)
+ask(struct lk_netfilter *n, const struct nlmsghdr *h, lk_netlink_fn *fn, void *ctx,
+	const char *what, struct lk_err *e)
 {
-	LK_CLEANUP(lk_freep) char *reply = malloc(REPLY_MAX);
-	ssize_t got;
-	int more = MNL_CB_OK;
+	struct lk_netlink_answer a = {
+		.first = h->nlmsg_seq, .messages = 1, .missing = 1, .fn = fn, .ctx = ctx
+	};
 
-	LK_REQUIRE(reply, e, LK_R_NOMEM, "no memory for the kernel's answer");
-	if (mnl_socket_sendto(n->socket, h, h->nlmsg_len) < 0)
-		return refuse(e, what);
-	while (more > MNL_CB_STOP) {
-		got = mnl_socket_recvfrom(n->socket, reply, REPLY_MAX);
-		if (got < 0)
-			return refuse(e, what);
-		more = mnl_cb_run(reply, (size_t)got, h->nlmsg_seq, n->port, fn, ctx);
-	}
-	if (more < 0)
-		return refuse(e, what);
-	return LK_OK;
+	return lk_netlink_ask(n->socket, lk_slice(h, h->nlmsg_len), &a, what, e);
 }
 
 /* --- one transaction -------------------------------------------------------------------------- */
@@ -80,7 +63,7 @@ struct batch {
 	struct lk_netfilter *netfilter;
 	char bytes[BATCH_MAX];
 	size_t n;
-	uint32_t first, messages; /* sequence number of the first element's message; how many */
+	uint32_t first, messages; /* sequence number of its beginning; how many elements */
 };
 
 static void
@@ -96,8 +79,8 @@ batch_begin(struct batch *b, struct lk_netfilter *n)
 {
 	b->netfilter = n;
 	b->n = b->messages = 0;
-	batch_mark(b, NFNL_MSG_BATCH_BEGIN);
 	b->first = n->seq;
+	batch_mark(b, NFNL_MSG_BATCH_BEGIN);
 }
 
 /* NFT_MSG_NEWSETELEM or NFT_MSG_DELSETELEM of one element; data only of a map. */
@@ -130,37 +113,16 @@ batch_element(struct batch *b, unsigned message, uint8_t family, const char *set
 	b->n += h->nlmsg_len;
 }
 
-/* Each message is acknowledged or refused; the first refusal is the transaction's. */
+/* Each element is acknowledged or refused; the first refusal is the transaction's. */
 static struct lk_result
 batch_commit(struct batch *b, const char *what, struct lk_err *e)
 {
-	char reply[BATCH_MAX];
-	uint32_t i;
-	int failed = 0;
-	ssize_t got;
+	struct lk_netlink_answer a = {
+		.first = b->first, .messages = 1 + b->messages, .missing = b->messages
+	};
 
 	batch_mark(b, NFNL_MSG_BATCH_END);
-	if (mnl_socket_sendto(b->netfilter->socket, b->bytes, b->n) < 0)
-		return refuse(e, what);
-	for (i = 0; i < b->messages;) {
-		struct nlmsghdr *h = (struct nlmsghdr *)(void *)reply;
-		int left;
-
-		got = mnl_socket_recvfrom(b->netfilter->socket, reply, sizeof reply);
-		if (got < 0)
-			return refuse(e, what);
-		for (left = (int)got; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-			const struct nlmsgerr *answer = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_seq - b->first >= b->messages)
-				continue;
-			i++;
-			if (answer->error && !failed)
-				failed = -answer->error;
-		}
-	}
-	errno = failed;
-	return failed ? refuse(e, what) : LK_OK;
+	return lk_netlink_ask(b->netfilter->socket, lk_slice(b->bytes, b->n), &a, what, e);
 }
 
 /* --- a device's elements ---------------------------------------------------------------------- */
@@ -288,15 +250,14 @@ take_element(struct dump *d, const struct nlattr *element)
 	d->n++;
 }
 
-static int
-take_elements(const struct nlmsghdr *h, void *ctx)
+static void
+take_elements(void *ctx, const struct nlmsghdr *h)
 {
 	const struct nlattr *a, *element;
 
 	mnl_attr_for_each(a, h,
 		sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_ELEMENTS)
 		mnl_attr_for_each_nested(element, a) take_element(ctx, element);
-	return MNL_CB_OK;
 }
 
 static int
@@ -336,15 +297,14 @@ lk_sightings_dump(struct lk_netfilter *n, enum lk_sighting_set which, struct lk_
 
 /* --- generation and fingerprint --------------------------------------------------------------- */
 
-static int
-take_generation(const struct nlmsghdr *h, void *ctx)
+static void
+take_generation(void *ctx, const struct nlmsghdr *h)
 {
 	const struct nlattr *a;
 
 	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == NFTA_GEN_ID &&
 							     mnl_attr_get_payload_len(a) == 4) *
 		(uint32_t *)ctx = ntohl(mnl_attr_get_u32(a));
-	return MNL_CB_OK;
 }
 
 struct lk_result
@@ -372,8 +332,8 @@ hash(uint64_t h, const struct nlattr *a)
 	return h;
 }
 
-static int
-take_chain(const struct nlmsghdr *h, void *ctx)
+static void
+take_chain(void *ctx, const struct nlmsghdr *h)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	uint64_t chain = UINT64_C(0xcbf29ce484222325) ^ g->nfgen_family;
@@ -393,7 +353,6 @@ take_chain(const struct nlmsghdr *h, void *ctx)
 	}
 	if (ours)
 		*(uint64_t *)ctx += chain;
-	return MNL_CB_OK;
 }
 
 struct lk_result
@@ -438,7 +397,6 @@ lk_netfilter_open(struct lk_netfilter **ret, struct lk_err *e)
 		lk_netfilter_close(n);
 		return (struct lk_result){ false };
 	}
-	n->port = mnl_socket_get_portid(n->socket);
 	if (!probe(n, e).ok) {
 		lk_netfilter_close(n);
 		return (struct lk_result){ false };

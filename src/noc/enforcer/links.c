@@ -5,12 +5,11 @@
 #include "noc/enforcer/links.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
 
-enum { REPLY_MAX = 65536 };
+#include "noc/enforcer/netlink.h"
 
 struct lk_links {
 	struct mnl_socket *changes, *questions;
@@ -27,8 +26,8 @@ struct list {
 	bool failed;
 };
 
-static int
-take_link(const struct nlmsghdr *h, void *ctx)
+static void
+take_link(void *ctx, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
 	struct list *list = ctx;
@@ -42,7 +41,7 @@ take_link(const struct nlmsghdr *h, void *ctx)
 
 		list->failed |= !v;
 		if (!v)
-			return MNL_CB_OK;
+			return;
 		list->v = v;
 		list->max = max;
 	}
@@ -57,35 +56,26 @@ take_link(const struct nlmsghdr *h, void *ctx)
 		else if (mnl_attr_get_type(a) == IFLA_MASTER)
 			row->master = mnl_attr_get_u32(a);
 	}
-	return MNL_CB_OK;
 }
 
 static struct lk_result
 ask(struct lk_links *l, struct list *list, struct lk_err *e)
 {
-	LK_CLEANUP(lk_freep) char *reply = malloc(REPLY_MAX);
-	char message[128];
+	_Alignas(struct nlmsghdr) char message[128];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(message);
-	struct ifinfomsg *info;
-	int more = MNL_CB_OK;
-	ssize_t n;
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(h, sizeof *info);
+	struct lk_netlink_answer a = {
+		.first = ++l->seq, .messages = 1, .missing = 1, .fn = take_link, .ctx = list
+	};
 
-	LK_REQUIRE(reply, e, LK_R_NOMEM, "no memory for the kernel's answer");
 	h->nlmsg_type = RTM_GETLINK;
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	h->nlmsg_seq = ++l->seq;
-	info = mnl_nlmsg_put_extra_header(h, sizeof *info);
+	h->nlmsg_seq = l->seq;
 	info->ifi_family = AF_UNSPEC;
-	LK_REQUIRE(mnl_socket_sendto(l->questions, h, h->nlmsg_len) >= 0, e, LK_R_ENFORCER_KERNEL,
-		"the ports cannot be read: %s", strerror(errno));
-	while (more > MNL_CB_STOP) {
-		n = mnl_socket_recvfrom(l->questions, reply, REPLY_MAX);
-		more = n < 0 ? MNL_CB_ERROR
-			     : mnl_cb_run(reply, (size_t)n, l->seq,
-				       mnl_socket_get_portid(l->questions), take_link, list);
-	}
-	LK_REQUIRE(more == MNL_CB_STOP && !list->failed, e, LK_R_ENFORCER_KERNEL,
-		"the ports cannot be read: %s", list->failed ? "too many links" : strerror(errno));
+	LK_TRY(lk_netlink_ask(
+		l->questions, lk_slice(h, h->nlmsg_len), &a, "the ports cannot be read", e));
+	LK_REQUIRE(!list->failed, e, LK_R_ENFORCER_KERNEL,
+		"the ports cannot be read: too many links, or no memory");
 	return LK_OK;
 }
 
