@@ -499,11 +499,12 @@ read_leases(void *ctx)
 		lk_log_err(&e, "file", c->lease_file, NULL);
 		return;
 	}
-	for (i = 0; i < n; i++) {
-		struct guest *g = find_open(s, v[i].mac);
+	n = lk_leases_choose(v, n, &s->rules.devices, now);
+	for (i = 0; i < s->n_open; i++) {
+		const struct lk_lease *l = lk_leases_find(v, n, s->open[i].admission.mac);
 
-		if (g && v[i].expires_at > now && lk_network4_has(&s->rules.devices, v[i].address))
-			bind_lease(s, g, &v[i]);
+		if (l)
+			bind_lease(s, &s->open[i], l);
 	}
 }
 

@@ -51,13 +51,63 @@ test_half_written(void **state)
 	free(v);
 }
 
+/* What dnsmasq writes for a request with another hardware type, or length of its address. */
+static void
+test_other_hardware(void **state)
+{
+	static const char *const lines[] = { "1 06-02:39:95:44:ff:ad 192.0.2.1 * *\n",
+		"1 02:39:95 192.0.2.1 * *\n", "1 00- 192.0.2.1 * ff:00\n" };
+	struct lk_lease *v;
+	struct lk_err e;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(lines); i++) {
+		LK_CLEANUP(lk_buf_done) struct lk_buf file = LK_BUF_INIT(4096);
+
+		assert_true(lk_buf_printf(&file, &e, LINE1 "%s" LINE2, lines[i]).ok);
+		assert_true(lk_leases_parse(lk_buf_slice(&file), &v, &n, &e).ok);
+		assert_int_equal(n, 2);
+		free(v);
+	}
+}
+
+/* A device may have many leases, by client ids of its making. */
+static void
+test_newest_of_each(void **state)
+{
+	static const uint8_t mac1[] = { 2, 0, 0, 0, 0, 1 }, mac2[] = { 2, 0, 0, 0, 0, 2 },
+			     mac3[] = { 2, 0, 0, 0, 0, 3 };
+	const struct lk_network4 within = { { 192, 0, 2, 0 }, 24 };
+	struct lk_lease *v;
+	struct lk_err e;
+	size_t n;
+
+	(void)state;
+	assert_true(lk_leases_parse(LK_SLICE_LIT("900 02:00:00:00:00:02 192.0.2.20 * *\n"
+						 "700 02:00:00:00:00:01 192.0.2.13 * *\n"
+						 "800 02:00:00:00:00:01 192.0.2.12 * *\n"
+						 "900 02:00:00:00:00:01 198.51.100.1 * *\n"
+						 "600 02:00:00:00:00:01 192.0.2.11 * *\n"
+						 "500 02:00:00:00:00:03 192.0.2.30 * *\n"),
+		&v, &n, &e)
+			    .ok);
+	assert_int_equal(n, 6);
+	n = lk_leases_choose(v, n, &within, 500);
+	assert_int_equal(n, 2);
+	assert_int_equal(lk_leases_find(v, n, mac1)->address[3], 12);
+	assert_int_equal(lk_leases_find(v, n, mac2)->address[3], 20);
+	assert_null(lk_leases_find(v, n, mac3));
+	assert_null(lk_leases_find(v, 0, mac1));
+	free(v);
+}
+
 static void
 test_refused(void **state)
 {
 	static const char *const bad[] = { "\n", LINE1 "\n", "x 02:39:95:44:ff:ad 192.0.2.1 * *\n",
 		"-1 02:39:95:44:ff:ad 192.0.2.1 * *\n",
-		"253402300800 02:39:95:44:ff:ad 192.0.2.1 * *\n",
-		"1 06-02:39:95:44:ff:ad 192.0.2.1 * *\n", "1 02:39:95:44:ff:ad\n",
+		"253402300800 02:39:95:44:ff:ad 192.0.2.1 * *\n", "1 02:39:95:44:ff:ad\n",
 		"1 02:39:95:44:ff:ad 192.0.2 * *\n", "1 02:39:95:44:ff:ad 2001:db8::1 * *\n",
 		"1  02:39:95:44:ff:ad 192.0.2.1 * *\n" };
 	struct lk_lease *v = NULL;
@@ -97,6 +147,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_half_written),
+		cmocka_unit_test(test_other_hardware),
+		cmocka_unit_test(test_newest_of_each),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_limits),
 	};

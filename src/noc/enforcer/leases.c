@@ -27,8 +27,11 @@ next(struct lk_slice *in, char end)
 	return head;
 }
 
+/* *ret_taken is false for a device that said of itself in its request that it has other hardware:
+ * it cannot be on a port, and must not spoil the file for those who are. */
 static struct lk_result
-parse_line(struct lk_slice line, size_t number, struct lk_lease *ret, struct lk_err *e)
+parse_line(struct lk_slice line, size_t number, struct lk_lease *ret, bool *ret_taken,
+	struct lk_err *e)
 {
 	struct lk_slice expiry = next(&line, ' '), mac = next(&line, ' '),
 			address = next(&line, ' ');
@@ -38,13 +41,23 @@ parse_line(struct lk_slice line, size_t number, struct lk_lease *ret, struct lk_
 
 	LK_REQUIRE(lk_parse_u64(expiry, "expiry", 0, LK_TIME_NEVER, &at, &why).ok, e,
 		LK_R_LEASE_SYNTAX, "line %zu: %s", number, why.msg);
-	LK_REQUIRE(lk_mac_parse(mac, ret->mac, &why).ok, e, LK_R_LEASE_SYNTAX, "line %zu: %s",
-		number, why.msg);
 	LK_REQUIRE(lk_slice_to_str(address, "address", text, sizeof text, &why).ok &&
 			   inet_pton(AF_INET, text, ret->address) == 1,
 		e, LK_R_LEASE_SYNTAX, "line %zu: no IPv4 address", number);
 	ret->expires_at = at ? (int64_t)at : LK_TIME_NEVER;
+	*ret_taken = lk_mac_parse(mac, ret->mac, NULL).ok;
 	return LK_OK;
+}
+
+static int
+by_mac(const void *a, const void *b)
+{
+	const struct lk_lease *x = a, *y = b;
+	int order = memcmp(x->mac, y->mac, sizeof x->mac);
+
+	if (!order)
+		order = (x->expires_at > y->expires_at) - (x->expires_at < y->expires_at);
+	return order ? order : memcmp(x->address, y->address, sizeof x->address);
 }
 
 struct lk_result
@@ -62,15 +75,44 @@ lk_leases_parse(struct lk_slice in, struct lk_lease **ret, size_t *ret_n, struct
 	LK_REQUIRE(v, e, LK_R_NOMEM, "no memory for %zu leases", lines);
 	for (i = 1; i <= lines; i++) {
 		struct lk_slice line = next(&in, '\n');
+		bool taken;
 
 		if (line.n >= 5 && memcmp(line.p, "duid ", 5) == 0)
 			break;
-		LK_TRY(parse_line(line, i, &v[n], e));
-		n++;
+		LK_TRY(parse_line(line, i, &v[n], &taken, e));
+		n += taken;
 	}
+	qsort(v, n, sizeof *v, by_mac);
 	*ret = LK_TAKE(v);
 	*ret_n = n;
 	return LK_OK;
+}
+
+size_t
+lk_leases_choose(struct lk_lease *v, size_t n, const struct lk_network4 *within, int64_t now)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < n; i++) {
+		if (v[i].expires_at <= now || !lk_network4_has(within, v[i].address))
+			continue;
+		if (kept && memcmp(v[kept - 1].mac, v[i].mac, sizeof v[i].mac) == 0)
+			kept--;
+		v[kept++] = v[i];
+	}
+	return kept;
+}
+
+static int
+compare_mac(const void *mac, const void *lease)
+{
+	return memcmp(mac, ((const struct lk_lease *)lease)->mac, 6);
+}
+
+const struct lk_lease *
+lk_leases_find(const struct lk_lease *v, size_t n, const uint8_t mac[static 6])
+{
+	return n ? bsearch(mac, v, n, sizeof *v, compare_mac) : NULL;
 }
 
 /* --- the watch -------------------------------------------------------------------------------- */
