@@ -170,11 +170,17 @@ find_open(const struct state *s, const uint8_t mac[static 6])
 }
 
 static bool
+is_at(const struct guest *g, const char *port, const uint8_t mac[static 6])
+{
+	return memcmp(g->admission.mac, mac, 6) == 0 && strcmp(g->admission.port, port) == 0;
+}
+
+static bool
 is_open(const struct state *s, const char *port, const uint8_t mac[static 6])
 {
 	const struct guest *g = find_open(s, mac);
 
-	return g && strcmp(g->admission.port, port) == 0;
+	return g && is_at(g, port, mac);
 }
 
 /* Goes round, so that the number of one who left comes back as late as possible. */
@@ -248,21 +254,42 @@ open_port(struct state *s, const struct lk_port_open_body *b, bool *ret_changed,
 	return LK_OK;
 }
 
+/* The port is shut by now, whether hostapd is there or not. */
+static void
+send_away(struct state *s, const char *port, const uint8_t mac[static 6])
+{
+	const struct port *p = find_port(s, port);
+	struct lk_err e;
+
+	if (p && !lk_hostapd_deauthenticate(p->hostapd, mac, &e).ok)
+		lk_log_err(&e, "port", port, NULL);
+}
+
+/* The device, wherever it is: it may be in at more ports than the one that the keeper saw last. */
 static struct lk_result
 close_port(struct state *s, const struct lk_port_close_body *b, bool *ret_changed, struct lk_err *e)
 {
-	const struct port *p = find_port(s, b->port);
+	struct lk_result r = LK_OK;
 	uint8_t mac[6];
-	struct lk_err why;
+	size_t i = 0;
 
 	LK_TRY(lk_mac_parse(lk_slice_str(b->mac), mac, e));
-	*ret_changed = is_open(s, b->port, mac);
-	if (*ret_changed)
-		LK_TRY(cut(s, find_open(s, mac), e));
-	/* The port is shut by now, whether hostapd is there or not. */
-	if (b->deauthenticate && p && !lk_hostapd_deauthenticate(p->hostapd, mac, &why).ok)
-		lk_log_err(&why, "port", b->port, "mac", b->mac, NULL);
-	return LK_OK;
+	while (i < s->n_open) {
+		struct guest g = s->open[i];
+
+		if (strcmp(g.device_id, b->device_id) != 0 && !is_at(&g, b->port, mac)) {
+			i++;
+			continue;
+		}
+		*ret_changed = true;
+		if (!cut(s, &s->open[i], e).ok)
+			r = (struct lk_result){ false };
+		if (b->deauthenticate && !is_at(&g, b->port, mac))
+			send_away(s, g.admission.port, g.admission.mac);
+	}
+	if (b->deauthenticate) /* who is not in may be about to be */
+		send_away(s, b->port, mac);
+	return r;
 }
 
 static struct lk_result

@@ -2,8 +2,8 @@
  *
  * The real enforcer, in its own process and cage, with this program as its supervisor
  * and keeper. What the enforcer tells goes to standard output, a line each; from standard
- * input come "open PORT MAC", "close PORT MAC", "stop", and "die": this program ends
- * without a word to the enforcer.
+ * input come "open PORT MAC [DEVICE]", "close PORT MAC [DEVICE]" (a device is called by its MAC
+ * unless told), "stop", and "die": this program ends without a word to the enforcer.
  *
  *	enforcer_driver CONFIG
  */
@@ -84,20 +84,23 @@ obey(struct lk_channel *control, struct lk_channel *keeper)
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
 	struct lk_port_open_body o = { .class_mark = 1 };
 	struct lk_port_close_body c = { .deauthenticate = true };
-	char line[256], word[16], port[64] = "", mac[18] = "";
+	char line[256], word[16], port[64] = "", mac[18] = "", device[37] = "";
 	struct lk_err e;
 	int n;
 
 	if (!fgets(line, sizeof line, stdin))
 		exit(0);
-	n = sscanf(line, "%15s %63s %17s", word, port, mac); /* lint: banned: our own words */
+	n = sscanf(line, "%15s %63s %17s %36s", word, port, mac, device); /* lint: banned: ours */
 	if (n < 1)
 		return;
+	if (n < 4)
+		memcpy(device, mac, sizeof mac);
 	memcpy(o.port, port, sizeof o.port);
 	memcpy(o.mac, mac, sizeof o.mac);
-	memcpy(o.device_id, mac, sizeof mac); /* what a device is called here */
+	memcpy(o.device_id, device, sizeof o.device_id);
 	memcpy(c.port, port, sizeof c.port);
 	memcpy(c.mac, mac, sizeof c.mac);
+	memcpy(c.device_id, device, sizeof c.device_id);
 	if (strcmp(word, "open") == 0) {
 		or_die(lk_body_pack(LK_BODY_port_open, &o, &packed, &e), &e);
 		or_die(lk_channel_request(keeper, LK_BODY_port_open, lk_buf_slice(&packed), done,
