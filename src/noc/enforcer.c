@@ -37,7 +37,7 @@ enum {
 };
 
 struct port {
-	char name[LK_RULESET_NAME_MAX];
+	struct lk_link link; /* when it was looked at last */
 	struct lk_hostapd *hostapd;
 };
 
@@ -63,11 +63,12 @@ struct state {
 	struct port
 		*ports[LK_RULESET_PORTS_MAX]; /* that the kernel has and the configuration names */
 	size_t n_ports;
+	bool ports_known; /* the last look at the links went well */
 	struct guest *open;
 	size_t n_open;
 	uint32_t last_device;
 	uint32_t generation;  /* of nf_tables when the tables were looked at last */
-	uint64_t fingerprint; /* of our tables as they were installed; 0: they are not */
+	uint64_t fingerprint; /* of our tables as they were installed; 0: they are to be */
 	struct lk_sighting *told[LK_SIGHTING_SETS]; /* what the last look saw */
 	size_t n_told[LK_SIGHTING_SETS];
 };
@@ -101,7 +102,7 @@ apply_rules(struct state *s, struct lk_err *e)
 	size_t i;
 
 	for (i = 0; i < s->n_ports; i++)
-		names[i] = s->ports[i]->name;
+		names[i] = s->ports[i]->link.name;
 	r.ports = names;
 	r.n_ports = s->n_ports;
 	LK_TRY(lk_ruleset_print(&r, &text, e));
@@ -129,11 +130,13 @@ ensure_tables(struct state *s, struct lk_err *e)
 	uint32_t generation;
 	uint64_t fingerprint;
 
+	if (!s->fingerprint)
+		return install(s, e);
 	LK_TRY(lk_netfilter_generation(s->netfilter, &generation, e));
-	if (s->fingerprint && generation == s->generation)
+	if (generation == s->generation)
 		return LK_OK;
 	LK_TRY(lk_netfilter_fingerprint(s->netfilter, &fingerprint, e));
-	if (s->fingerprint && fingerprint == s->fingerprint) {
+	if (fingerprint == s->fingerprint) {
 		s->generation = generation;
 		return LK_OK;
 	}
@@ -153,7 +156,7 @@ find_port(const struct state *s, const char *name)
 	size_t i;
 
 	for (i = 0; i < s->n_ports; i++)
-		if (strcmp(s->ports[i]->name, name) == 0)
+		if (strcmp(s->ports[i]->link.name, name) == 0)
 			return s->ports[i];
 	return NULL;
 }
@@ -227,11 +230,11 @@ static struct lk_result
 open_port(struct state *s, const struct lk_port_open_body *b, bool *ret_changed, struct lk_err *e)
 {
 	struct guest g = { .until = LK_TIME_NEVER };
+	const struct port *p = find_port(s, b->port);
 	const struct guest *other;
 
 	LK_TRY(lk_mac_parse(lk_slice_str(b->mac), g.admission.mac, e));
-	LK_REQUIRE(find_port(s, b->port), e, LK_R_ENFORCER_PORT, "there is no device port %s",
-		b->port);
+	LK_REQUIRE(p, e, LK_R_ENFORCER_PORT, "there is no device port %s", b->port);
 	LK_REQUIRE(b->class_mark == s->profile.class, e, LK_R_RULESET, "there is no profile %lld",
 		(long long)b->class_mark);
 	LK_TRY(ensure_tables(s, e));
@@ -243,6 +246,9 @@ open_port(struct state *s, const struct lk_port_open_body *b, bool *ret_changed,
 		*ret_changed = false;
 		return LK_OK;
 	}
+	/*= Latchkey enforcement: who left while the keeper decided is not let in =*/
+	LK_REQUIRE(lk_hostapd_has_passed(p->hostapd, g.admission.mac), e, LK_R_ENFORCER_LEFT,
+		"hostapd has not let %s through at port %s, or no more", b->mac, b->port);
 	LK_REQUIRE(s->n_open < OPEN_MAX, e, LK_R_BUSY, "%d devices are open", OPEN_MAX);
 	memcpy(g.admission.port, b->port, sizeof g.admission.port - 1);
 	memcpy(g.device_id, b->device_id, sizeof g.device_id);
@@ -386,60 +392,77 @@ port_free(struct port *p)
 }
 
 static struct lk_result
-add_port(struct state *s, const char *name, struct lk_err *e)
+add_port(struct state *s, const struct lk_link *l, struct lk_err *e)
 {
 	LK_CLEANUP(lk_freep) struct port *p = calloc(1, sizeof *p);
 
 	LK_REQUIRE(p, e, LK_R_NOMEM, "no memory for a port");
-	memcpy(p->name, name, sizeof p->name);
-	LK_TRY(lk_hostapd_new(s->process->loop, lk_noc_config_of(s->process)->hostapd_dir, p->name,
-		on_hostapd, s, &p->hostapd, e));
+	p->link = *l;
+	LK_TRY(lk_hostapd_new(s->process->loop, lk_noc_config_of(s->process)->hostapd_dir,
+		p->link.name, on_hostapd, s, &p->hostapd, e));
 	s->ports[s->n_ports++] = LK_TAKE(p);
+	s->fingerprint = 0;
 	return LK_OK;
 }
 
-/*= Latchkey enforcement: a port whose cable was pulled is shut =*/
 static void
-cut_unplugged(struct state *s, const struct lk_link *v, size_t n)
+remove_port(struct state *s, size_t i)
+{
+	port_free(s->ports[i]);
+	s->ports[i] = s->ports[--s->n_ports];
+	s->fingerprint = 0;
+}
+
+/* hostapd does not look at cables: it would take whoever comes next for whom it knows. */
+static void
+empty_port(struct state *s, struct port *p)
 {
 	size_t i = 0;
 
 	while (i < s->n_open) {
 		struct guest g = s->open[i];
-		const struct lk_link *l = find_link(v, n, g.admission.port);
-		const struct port *p = find_port(s, g.admission.port);
 
-		if (l && l->running) {
+		if (strcmp(g.admission.port, p->link.name) != 0) {
 			i++;
 			continue;
 		}
 		cut_or_log(s, &s->open[i]);
-		if (p)
-			lk_ignore(lk_hostapd_deauthenticate(p->hostapd, g.admission.mac, NULL));
 		tell(s, LK_PORT_LEFT, g.admission.port, g.admission.mac, &g, "the link went down");
 	}
+	lk_hostapd_deauthenticate_all(p->hostapd);
+}
+
+/* Was its cable in all the time? Whoever is slow to look sees it by the count. */
+static bool
+stayed_up(const struct lk_link *before, const struct lk_link *now)
+{
+	return now && now->running && now->index == before->index && now->downs == before->downs;
 }
 
 static struct lk_result
-follow_links(struct state *s, bool *ret_changed, struct lk_err *e)
+follow_links(struct state *s, struct lk_err *e)
 {
 	LK_CLEANUP(lk_freep) struct lk_link *v = NULL;
 	size_t i, n;
 
-	*ret_changed = false;
+	s->ports_known = false;
 	LK_TRY(lk_links_list(s->links, s->rules.bridge, &v, &n, e));
-	cut_unplugged(s, v, n);
-	for (i = s->n_ports; i-- > 0;)
-		if (!find_link(v, n, s->ports[i]->name)) {
-			port_free(s->ports[i]);
-			s->ports[i] = s->ports[--s->n_ports];
-			*ret_changed = true;
-		}
+	for (i = s->n_ports; i-- > 0;) {
+		struct port *p = s->ports[i];
+		const struct lk_link *l = find_link(v, n, p->link.name);
+
+		/*= Latchkey enforcement: a port whose cable was pulled is shut =*/
+		if (!stayed_up(&p->link, l))
+			empty_port(s, p);
+		if (l && l->index == p->link.index)
+			p->link = *l;
+		else
+			remove_port(s, i);
+	}
 	for (i = 0; i < n; i++)
-		if (is_device_port(s, v[i].name) && !find_port(s, v[i].name)) {
-			LK_TRY(add_port(s, v[i].name, e));
-			*ret_changed = true;
-		}
+		if (is_device_port(s, v[i].name) && !find_port(s, v[i].name))
+			LK_TRY(add_port(s, &v[i], e));
+	s->ports_known = true;
 	return LK_OK;
 }
 
@@ -447,12 +470,11 @@ static void
 on_links(void *ctx, unsigned ready)
 {
 	struct state *s = ctx;
-	bool changed;
 	struct lk_err e;
 
 	(void)ready;
 	lk_links_drain(s->links);
-	if (!follow_links(s, &changed, &e).ok || (changed && !install(s, &e).ok))
+	if (!follow_links(s, &e).ok || !ensure_tables(s, &e).ok)
 		lk_log_err(&e, NULL);
 }
 
@@ -617,6 +639,8 @@ look(struct state *s, struct lk_err *e)
 {
 	unsigned i;
 
+	if (!s->ports_known)
+		LK_TRY(follow_links(s, e));
 	LK_TRY(ensure_tables(s, e));
 	end_leases(s);
 	for (i = 0; i < LK_SIGHTING_SETS; i++)
@@ -706,10 +730,9 @@ static struct lk_result
 enforcer_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
-	bool changed;
 
-	LK_TRY(follow_links(s, &changed, e));
-	LK_TRY(install(s, e));
+	LK_TRY(follow_links(s, e));
+	LK_TRY(ensure_tables(s, e));
 	LK_TRY(lk_watch_new(
 		p->loop, lk_links_fd(s->links), LK_READABLE, on_links, s, &s->links_watch, e));
 	LK_TRY(lk_timer_new(p->loop, on_look, s, &s->look, e));

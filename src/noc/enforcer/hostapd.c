@@ -18,9 +18,9 @@
 #include "noc/enforcer/mac.h"
 
 enum {
-	ATTACH_MS = 200,         /* between two tries to attach */
-	PING_MS = 2000,          /* a hostapd that said nothing for that long was restarted */
-	REAUTHENTICATED_MAX = 16 /* stations of a port */
+	ATTACH_MS = 200,  /* between two tries to attach */
+	PING_MS = 2000,   /* a hostapd that said nothing for that long was restarted */
+	STATIONS_MAX = 16 /* of a port */
 };
 
 /* --- the parser ------------------------------------------------------------------------------- */
@@ -100,6 +100,11 @@ lk_hostapd_parse(struct lk_slice in, struct lk_hostapd_message *ret, struct lk_e
 
 /* --- the client ------------------------------------------------------------------------------- */
 
+struct stations {
+	uint8_t v[STATIONS_MAX][6];
+	size_t n;
+};
+
 struct lk_hostapd {
 	struct lk_loop *loop;
 	const char *port;
@@ -109,10 +114,40 @@ struct lk_hostapd {
 	struct lk_timer *timer;
 	int fd; /* -1: not attached, nor trying */
 	struct lk_watch *watch;
-	bool attached, heard;                  /* since the last ping */
-	uint8_t asked[REAUTHENTICATED_MAX][6]; /* to authenticate once more */
-	size_t n_asked;
+	bool attached, heard;   /* since the last ping */
+	struct stations asked;  /* to authenticate once more */
+	struct stations passed; /* whom it let through; of the last one, until there is a new one */
 };
+
+static uint8_t *
+find_station(struct stations *s, const uint8_t mac[static 6])
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (memcmp(s->v[i], mac, 6) == 0)
+			return s->v[i];
+	return NULL;
+}
+
+static bool
+add_station(struct stations *s, const uint8_t mac[static 6])
+{
+	if (s->n == STATIONS_MAX)
+		return false;
+	memcpy(s->v[s->n++], mac, 6);
+	return true;
+}
+
+static bool
+remove_station(struct stations *s, const uint8_t mac[static 6])
+{
+	uint8_t *at = find_station(s, mac);
+
+	if (at)
+		memmove(at, s->v[--s->n], 6);
+	return at;
+}
 
 static void
 detach(struct lk_hostapd *h)
@@ -121,7 +156,7 @@ detach(struct lk_hostapd *h)
 	lk_closep(&h->fd);
 	h->fd = -1;
 	h->attached = false;
-	h->n_asked = 0;
+	h->asked.n = 0;
 }
 
 static bool
@@ -144,52 +179,90 @@ say_mac(struct lk_hostapd *h, const char *command, const uint8_t mac[static 6])
 static void
 on_station(struct lk_hostapd *h, const uint8_t mac[static 6])
 {
-	if (h->n_asked == REAUTHENTICATED_MAX)
+	if (!add_station(&h->asked, mac))
 		return;
-	memcpy(h->asked[h->n_asked++], mac, 6);
 	say_mac(h, "EAPOL_REAUTH", mac);
 	say_mac(h, "STA-NEXT", mac);
 }
 
-static bool
-was_asked(struct lk_hostapd *h, const uint8_t mac[static 6])
+static void
+pass_on(struct lk_hostapd *h, enum lk_hostapd_kind kind, const uint8_t mac[static 6])
 {
+	struct lk_hostapd_message m = { .kind = kind };
+
+	memcpy(m.mac, mac, 6);
+	h->fn(h->ctx, h->port, &m);
+}
+
+/* What the last one said stands no longer: nobody would end those sessions. Whoever it had let
+ * through is shown to the new one, which asks it; a supplicant that is content does not ask. */
+static void
+on_attached(struct lk_hostapd *h)
+{
+	struct stations before = h->passed;
 	size_t i;
 
-	for (i = 0; i < h->n_asked; i++)
-		if (memcmp(h->asked[i], mac, 6) == 0) {
-			memcpy(h->asked[i], h->asked[--h->n_asked], 6);
-			return true;
-		}
-	return false;
+	h->attached = true;
+	/*= Latchkey enforcement: an open port does not outlive the hostapd that let the device through =*/
+	h->passed.n = 0;
+	lk_log(LK_LOG_INFO, "hostapd-attached", "port", h->port, NULL);
+	for (i = 0; i < before.n; i++) {
+		pass_on(h, LK_HOSTAPD_DISCONNECTED, before.v[i]);
+		say_mac(h, "NEW_STA", before.v[i]);
+	}
+	say(h, "STA-FIRST");
+}
+
+static void
+on_connected(struct lk_hostapd *h, const uint8_t mac[static 6])
+{
+	struct lk_err e;
+
+	remove_station(&h->asked, mac);
+	if (find_station(&h->passed, mac))
+		return;
+	if (add_station(&h->passed, mac)) {
+		pass_on(h, LK_HOSTAPD_CONNECTED, mac);
+		return;
+	}
+	lk_err_set(
+		&e, LK_R_BUSY, "%d devices are in at one port, no more are let in", STATIONS_MAX);
+	lk_log_err(&e, "port", h->port, NULL);
+}
+
+/* hostapd forgets a station some seconds after it sent it away, even one that authenticated since
+ * and is content. Shown to hostapd again it is asked; while hostapd knows it, nothing happens. */
+static void
+on_gone(struct lk_hostapd *h, const struct lk_hostapd_message *m)
+{
+	remove_station(&h->asked, m->mac);
+	remove_station(&h->passed, m->mac);
+	pass_on(h, m->kind, m->mac);
+	say_mac(h, "NEW_STA", m->mac);
 }
 
 /* False when the client was detached. */
 static bool
-take(struct lk_hostapd *h, struct lk_hostapd_message *m)
+take(struct lk_hostapd *h, const struct lk_hostapd_message *m)
 {
 	switch (m->kind) {
 	case LK_HOSTAPD_OK:
-		if (!h->attached) {
-			h->attached = true;
-			lk_log(LK_LOG_INFO, "hostapd-attached", "port", h->port, NULL);
-			say(h, "STA-FIRST");
-		}
+		if (!h->attached)
+			on_attached(h);
 		break;
 	case LK_HOSTAPD_STATION:
 		on_station(h, m->mac);
 		break;
 	case LK_HOSTAPD_SUCCESS:
-		if (was_asked(h, m->mac)) {
-			m->kind = LK_HOSTAPD_CONNECTED;
-			h->fn(h->ctx, h->port, m);
-		}
+		if (find_station(&h->asked, m->mac))
+			on_connected(h, m->mac);
 		break;
 	case LK_HOSTAPD_CONNECTED:
+		on_connected(h, m->mac);
+		break;
 	case LK_HOSTAPD_DISCONNECTED:
 	case LK_HOSTAPD_FAILURE:
-		was_asked(h, m->mac);
-		h->fn(h->ctx, h->port, m);
+		on_gone(h, m);
 		break;
 	case LK_HOSTAPD_TERMINATING:
 		detach(h);
@@ -278,11 +351,28 @@ lk_hostapd_free(struct lk_hostapd *h)
 	free(h);
 }
 
+bool
+lk_hostapd_has_passed(struct lk_hostapd *h, const uint8_t mac[static 6])
+{
+	return h->attached && find_station(&h->passed, mac);
+}
+
 struct lk_result
 lk_hostapd_deauthenticate(struct lk_hostapd *h, const uint8_t mac[static 6], struct lk_err *e)
 {
+	remove_station(&h->asked, mac);
+	remove_station(&h->passed, mac);
 	LK_REQUIRE(h->attached, e, LK_R_HOSTAPD, "there is no hostapd for %s", h->port);
 	LK_REQUIRE(say_mac(h, "DEAUTHENTICATE", mac), e, LK_R_HOSTAPD, "hostapd for %s: %s",
 		h->port, strerror(errno));
 	return LK_OK;
+}
+
+void
+lk_hostapd_deauthenticate_all(struct lk_hostapd *h)
+{
+	while (h->asked.n)
+		say_mac(h, "DEAUTHENTICATE", h->asked.v[--h->asked.n]);
+	while (h->passed.n)
+		say_mac(h, "DEAUTHENTICATE", h->passed.v[--h->passed.n]);
 }

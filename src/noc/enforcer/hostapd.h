@@ -32,13 +32,17 @@ struct lk_hostapd_message {
 LK_RESULT lk_hostapd_parse(struct lk_slice in, struct lk_hostapd_message *ret, struct lk_err *e);
 
 struct lk_hostapd;
-/* CONNECTED (also for the SUCCESS of a station that was asked once more), DISCONNECTED, FAILURE. */
+/* CONNECTED (also for the SUCCESS of a station that was asked once more), DISCONNECTED (also of all
+ * when there is another hostapd), FAILURE. */
 typedef void lk_hostapd_fn(void *ctx, const char *port, const struct lk_hostapd_message *m);
 
 /* port: borrowed for its life. */
 LK_RESULT lk_hostapd_new(struct lk_loop *l, const char *dir, const char *port, lk_hostapd_fn *fn,
 	void *ctx, struct lk_hostapd **ret, struct lk_err *e);
 void lk_hostapd_free(struct lk_hostapd *h); /* not inside its own call */
-/* LK_R_HOSTAPD while it is not there. */
+/* Does its last word on the station let it through? */
+bool lk_hostapd_has_passed(struct lk_hostapd *h, const uint8_t mac[static 6]);
+/* It has not passed from here on. LK_R_HOSTAPD while hostapd is not there. */
 LK_RESULT lk_hostapd_deauthenticate(
 	struct lk_hostapd *h, const uint8_t mac[static 6], struct lk_err *e);
+void lk_hostapd_deauthenticate_all(struct lk_hostapd *h);

@@ -20,7 +20,7 @@ struct lk_links {
 struct list {
 	struct row {
 		struct lk_link link;
-		uint32_t index, master;
+		uint32_t master;
 	} * v;
 	size_t n, max;
 	bool failed;
@@ -46,7 +46,7 @@ take_link(void *ctx, const struct nlmsghdr *h)
 		list->max = max;
 	}
 	row = &list->v[list->n++];
-	*row = (struct row){ .index = (uint32_t)info->ifi_index };
+	*row = (struct row){ .link = { .index = (uint32_t)info->ifi_index } };
 	row->link.running = info->ifi_flags & IFF_UP && info->ifi_flags & IFF_RUNNING;
 	mnl_attr_for_each(a, h, sizeof *info)
 	{
@@ -55,6 +55,8 @@ take_link(void *ctx, const struct nlmsghdr *h)
 				strnlen(mnl_attr_get_str(a), sizeof row->link.name - 1));
 		else if (mnl_attr_get_type(a) == IFLA_MASTER)
 			row->master = mnl_attr_get_u32(a);
+		else if (mnl_attr_get_type(a) == IFLA_CARRIER_DOWN_COUNT)
+			row->link.downs = mnl_attr_get_u32(a);
 	}
 }
 
@@ -98,7 +100,7 @@ lk_links_list(struct lk_links *l, const char *bridge, struct lk_link **ret, size
 	LK_TRY(ask(l, &list, e));
 	for (i = 0; i < list.n; i++)
 		if (strcmp(list.v[i].link.name, bridge) == 0)
-			master = list.v[i].index;
+			master = list.v[i].link.index;
 	for (i = 0; i < list.n && master; i++) {
 		if (list.v[i].master != master)
 			continue;

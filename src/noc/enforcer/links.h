@@ -8,6 +8,8 @@
 
 struct lk_link {
 	char name[LK_RULESET_NAME_MAX];
+	uint32_t index; /* another one: another port of that name */
+	uint32_t downs; /* how often its cable was pulled */
 	bool running;
 };
 
