@@ -119,8 +119,9 @@ install(struct state *s, struct lk_err *e)
 	LK_TRY(apply_rules(s, e));
 	for (i = 0; i < s->n_open; i++)
 		LK_TRY(lk_elements_admit(s->netfilter, &s->open[i].admission, e));
-	LK_TRY(lk_netfilter_fingerprint(s->netfilter, &s->fingerprint, e));
-	return lk_netfilter_generation(s->netfilter, &s->generation, e);
+	/* In this order: what somebody alters in between has a later generation. */
+	LK_TRY(lk_netfilter_generation(s->netfilter, &s->generation, e));
+	return lk_netfilter_fingerprint(s->netfilter, &s->fingerprint, e);
 }
 
 /*= Latchkey enforcement: tables that are missing or altered are restored before anything is opened =*/
