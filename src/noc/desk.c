@@ -359,6 +359,15 @@ static const struct lk_route http_routes[] = {
 
 /* --- the change stream ------------------------------------------------------------------------ */
 
+/* A desk out of step is of no use: the next one begins anew. */
+static struct lk_result
+in_step(struct lk_process *p, struct lk_result r)
+{
+	if (!r.ok)
+		lk_process_end(p);
+	return r;
+}
+
 /* A keeper that was started anew may know more or less than the one before. */
 static struct lk_result
 on_begin(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_message *m,
@@ -368,7 +377,23 @@ on_begin(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_m
 
 	(void)from;
 	(void)m;
-	return lk_model_reset(s->model, e);
+	return in_step(p, lk_model_reset(s->model, e));
+}
+
+static struct lk_result
+apply_all(struct lk_model *model, struct lk_slice message, struct lk_err *e)
+{
+	struct lk_stream_record_body b;
+	struct lk_slice record;
+	bool more;
+
+	LK_TRY(lk_body_unpack(LK_BODY_stream_record, message, &b, e));
+	for (;;) {
+		LK_TRY(lk_list_next(&b.records, &more, &record, e));
+		if (!more)
+			return LK_OK;
+		LK_TRY(lk_model_apply(model, record, b.removed, e));
+	}
 }
 
 static struct lk_result
@@ -376,18 +401,9 @@ on_record(struct lk_process *p, const struct lk_peer_ref *from, const struct lk_
 	struct lk_err *e)
 {
 	struct state *s = p->state;
-	struct lk_stream_record_body b;
-	struct lk_slice record;
-	bool more;
 
 	(void)from;
-	LK_TRY(lk_body_unpack(LK_BODY_stream_record, m->body, &b, e));
-	for (;;) {
-		LK_TRY(lk_list_next(&b.records, &more, &record, e));
-		if (!more)
-			return LK_OK;
-		LK_TRY(lk_model_apply(s->model, record, b.removed, e));
-	}
+	return in_step(p, apply_all(s->model, m->body, e));
 }
 
 static struct lk_result
@@ -412,7 +428,7 @@ desk_linked(struct lk_process *p, const struct lk_peer_ref *peer)
 	if (peer->role == LK_ROLE_KEEPER &&
 		!lk_process_tell(p, LK_ROLE_KEEPER, 0, LK_BODY_subscribe, &b, &e).ok) {
 		lk_log_err(&e, NULL);
-		lk_process_end(p); /* a desk out of step is of no use: the next one begins anew */
+		lk_process_end(p);
 	}
 }
 

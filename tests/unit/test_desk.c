@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "crypto/policy.h"
 #include "keeper_cast.h"
@@ -26,6 +27,8 @@ void __wrap_lk_request_reply(struct lk_request *r, const struct lk_reply *reply)
 struct lk_result __wrap_lk_process_ask(struct lk_process *p, enum lk_role role, uint32_t index,
 	enum lk_body type, const void *body, lk_reply_fn *done, void *ctx, uint64_t tag,
 	struct lk_err *e);
+
+void __wrap_lk_process_end(struct lk_process *p);
 
 const struct lk_request_view *
 __wrap_lk_request_view(const struct lk_request *r)
@@ -48,7 +51,7 @@ static struct lk_process process;
 static struct state desk;
 static struct lk_noc_config config;
 static struct lk_request request; /* the newest */
-static bool keeper_gone;
+static bool keeper_gone, ended;
 static char dir[64];
 
 /* The keeper's answer, as it comes off the channel. */
@@ -87,6 +90,13 @@ __wrap_lk_process_ask(struct lk_process *p, enum lk_role role, uint32_t index, e
 	site_operate(&site, o->action, "%.*s", (int)o->arguments.n, (const char *)o->arguments.p);
 	answer_asker(done, ctx);
 	return LK_OK;
+}
+
+void
+__wrap_lk_process_end(struct lk_process *p)
+{
+	assert_ptr_equal(p, &process);
+	ended = true;
 }
 
 static void
@@ -174,7 +184,7 @@ setup(void **state)
 	desk = (struct state){ .process = &process };
 	must_succeed(lk_domain_read(&config, &desk.domain, e));
 	must_succeed(lk_model_new(dir, &desk.model, e));
-	keeper_gone = false;
+	keeper_gone = ended = false;
 	return 0;
 }
 
@@ -319,6 +329,41 @@ test_nothing_is_told_before_all_is_known(void **state)
 	assert_int_equal(get("/api/v1/devices", ""), 200);
 	must_succeed(lk_model_reset(desk.model, e)); /* the keeper was started anew */
 	assert_api_refused(503, LK_R_API_NOT_READY, get("/api/v1/devices", ""));
+}
+
+/* Nobody is shown a copy in which something is missing. */
+static void
+test_desk_out_of_step_ends(void **state)
+{
+	const struct lk_stream_record_body b = { .records = LK_SLICE_LIT("\0\0\0\3abc") };
+	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(64);
+	struct lk_message m = LK_MESSAGE_INIT;
+	struct lk_err why;
+
+	(void)state;
+	subscribe();
+	assert_false(ended);
+	must_succeed(lk_body_pack(LK_BODY_stream_record, &b, &packed, e));
+	m.body = lk_buf_slice(&packed);
+	assert_false(on_record(&process, NULL, &m, &why).ok);
+	assert_true(ended);
+}
+
+static void
+test_desk_that_cannot_begin_anew_ends(void **state)
+{
+	struct lk_message m = LK_MESSAGE_INIT;
+	struct lk_err why;
+
+	(void)state;
+	subscribe();
+	assert_int_equal(remove(path_of("model.db")), 0);
+	assert_int_equal(mkdir(path_of("model.db"), 0700), 0); /* no file to remove */
+	assert_refused(on_begin(&process, NULL, &m, &why), why, LK_R_FILE_IO);
+	assert_true(ended);
+	assert_api_refused(503, LK_R_API_NOT_READY, get("/api/v1/devices", ""));
+	assert_refused(lk_model_apply(desk.model, LK_SLICE_LIT("x"), false, &why), why,
+		LK_R_API_NOT_READY);
 }
 
 /* --- bad input -------------------------------------------------------------------------------- */
@@ -770,6 +815,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		desk_test(test_who_may_ask),
 		desk_test(test_nothing_is_told_before_all_is_known),
+		desk_test(test_desk_out_of_step_ends),
+		desk_test(test_desk_that_cannot_begin_anew_ends),
 		desk_test(test_paths_that_lead_nowhere),
 		desk_test(test_queries_that_say_nothing),
 		desk_test(test_bodies_that_are_none),

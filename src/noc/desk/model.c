@@ -78,6 +78,7 @@ lk_model_apply(struct lk_model *m, struct lk_slice packed, bool removed, struct 
 {
 	LK_CLEANUP(lk_record_freep) struct lk_record *r = NULL;
 
+	LK_REQUIRE(m->store, e, LK_R_API_NOT_READY, "the copy could not be emptied");
 	LK_TRY(lk_record_unpack(packed, &r, e));
 	if (!m->open)
 		LK_TRY(lk_store_begin(m->store, e));

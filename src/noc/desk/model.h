@@ -17,7 +17,7 @@ LK_RESULT lk_model_new(const char *dir, struct lk_model **ret, struct lk_err *e)
 struct lk_model *lk_model_free(struct lk_model *m);
 LK_DEFINE_CLEANUP(struct lk_model *, lk_model_free);
 
-/* Empties it: what follows is told anew. */
+/* Empties it: what follows is told anew. After a failure it takes nothing more. */
 LK_RESULT lk_model_reset(struct lk_model *m, struct lk_err *e);
 LK_RESULT lk_model_apply(
 	struct lk_model *m, struct lk_slice packed, bool removed, struct lk_err *e);
