@@ -136,27 +136,33 @@ take_pool(struct state *s, const struct lk_fetch_body *f, struct pool **ret, str
 	return LK_OK;
 }
 
-static void
-came_back(void *ctx, const struct lk_outbound_result *r, const struct lk_err *err)
+static struct lk_result
+hand_back(const struct errand *errand, const struct lk_outbound_result *r, struct lk_err *e)
 {
-	LK_CLEANUP(lk_freep) struct errand *errand = ctx;
-	struct lk_fetched_body b = { 0 };
-	struct lk_err e = { 0 };
+	struct lk_fetched_body b = {
+		.status = r->status, .retry_after = r->retry_after_s, .body = r->body
+	};
 
-	errand->pool->errands--;
-	if (err) {
-		lk_ignore(lk_process_refuse(errand->process, &errand->asker, err, &e));
-		return;
-	}
-	b.status = r->status;
 	snprintf(b.content_type, sizeof b.content_type, "%s", r->content_type);
-	b.retry_after = r->retry_after_s;
 	snprintf(b.address, sizeof b.address, "%s", r->address);
 	if (r->tls)
 		snprintf(b.tls, sizeof b.tls, "%s %s %s", r->tls->version, r->tls->suite,
 			r->tls->group);
-	b.body = r->body;
-	lk_ignore(lk_process_reply(errand->process, &errand->asker, LK_BODY_fetched, &b, &e));
+	return lk_process_reply(errand->process, &errand->asker, LK_BODY_fetched, &b, e);
+}
+
+/* What cannot be handed back is a failure too: the keeper waits for either. */
+static void
+came_back(void *ctx, const struct lk_outbound_result *r, const struct lk_err *err)
+{
+	LK_CLEANUP(lk_freep) struct errand *errand = ctx;
+	struct lk_err e = { 0 };
+
+	errand->pool->errands--;
+	if (!err && !hand_back(errand, r, &e).ok)
+		err = &e;
+	if (err)
+		lk_ignore(lk_process_refuse(errand->process, &errand->asker, err, NULL));
 }
 
 static struct lk_result

@@ -36,6 +36,7 @@ static struct world {
 	unsigned replies, refusals; /* to the keeper */
 	uint32_t answered;          /* id of the newest */
 	enum lk_reason reason;
+	bool reply_fails;
 	struct lk_fetched_body fetched;
 } w;
 static struct lk_err err;
@@ -102,7 +103,7 @@ __wrap_lk_process_reply(struct lk_process *p, const struct lk_peer_ref *to, enum
 	const void *body, struct lk_err *e)
 {
 	(void)p;
-	(void)e;
+	LK_REQUIRE(!w.reply_fails, e, LK_R_TOO_LARGE, "no room");
 	assert_int_equal(type, LK_BODY_fetched);
 	w.replies++;
 	w.answered = to->id;
@@ -223,6 +224,18 @@ test_failures_are_told_with_their_reason(void **state)
 	assert_int_equal(w.n_calls, 1);
 }
 
+static void
+test_answer_that_cannot_be_handed_back(void **state)
+{
+	(void)state;
+	fetch(9, 1, &w.cast.vendor, "https://masa.example/");
+	w.reply_fails = true;
+	come_back(0, NULL);
+	assert_int_equal(w.refusals, 1);
+	assert_int_equal(w.answered, 9);
+	assert_int_equal(w.reason, LK_R_TOO_LARGE);
+}
+
 /* Connections belong to a manufacturer as it is trusted now: others' anchors, or other anchors of
  * its own, are other connections. */
 static void
@@ -304,6 +317,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		with_a_courier(test_answer_is_handed_back_as_it_came),
 		with_a_courier(test_failures_are_told_with_their_reason),
+		with_a_courier(test_answer_that_cannot_be_handed_back),
 		with_a_courier(test_connections_are_kept_by_manufacturer_and_anchors),
 		with_a_courier(test_connections_are_bounded),
 		with_a_courier(test_anchors_that_are_none),
