@@ -52,7 +52,7 @@ static const struct lk_json_table table = { "the RADIUS server's question", fiel
 	LK_ARRAY_LEN(fields), offsetof(struct question, present), LK_R_AAA_SYNTAX,
 	LK_JSON_IGNORE_UNKNOWN };
 
-/* "keyid:E0:90:AB" or "e090ab" -> "e090ab"; "02-00-00" -> "02:00:00" is mac_of()'s. */
+/* "keyid:E0:90:AB" or "e0-90-ab" -> "e090ab". */
 static struct lk_result
 hex_of(const char *from, const char *what, char *dst, size_t cap, struct lk_err *e)
 {
@@ -61,7 +61,7 @@ hex_of(const char *from, const char *what, char *dst, size_t cap, struct lk_err 
 	if (strncasecmp(from, "keyid:", 6) == 0)
 		from += 6;
 	for (; *from; from++) {
-		if (*from == ':' || isspace((unsigned char)*from))
+		if (*from == ':' || *from == '-' || isspace((unsigned char)*from))
 			continue;
 		LK_REQUIRE(isxdigit((unsigned char)*from) && n + 1 < cap, e, LK_R_AAA_SYNTAX,
 			"%s is not hexadecimal, or too long", what);
@@ -83,16 +83,16 @@ drop_zero_octets(char *hex)
 	memmove(hex, hex + skip, n - skip + 1);
 }
 
+/* "02-00-00-AA-BB-07" -> "02:00:00:aa:bb:07" */
 static struct lk_result
 mac_of(const char *from, char dst[static 18], struct lk_err *e)
 {
 	char hex[13];
-	size_t n = 0, i;
+	size_t i;
 
-	for (; *from; from++)
-		if (isxdigit((unsigned char)*from) && n < 12)
-			hex[n++] = (char)tolower((unsigned char)*from);
-	LK_REQUIRE(n == 12, e, LK_R_AAA_SYNTAX, "calling_station_id is not a MAC address");
+	LK_TRY(hex_of(from, "calling_station_id", hex, sizeof hex, e));
+	LK_REQUIRE(
+		strlen(hex) == 12, e, LK_R_AAA_SYNTAX, "calling_station_id is not a MAC address");
 	for (i = 0; i < 6; i++)
 		snprintf(dst + 3 * i, 4, "%c%c%s", hex[2 * i], hex[2 * i + 1], i < 5 ? ":" : "");
 	return LK_OK;

@@ -289,6 +289,8 @@ test_questions_that_are_none(void **state)
 		{ "nas_identifier", "another-port7" },
 		{ "calling_station_id", "02-00-00-AA-BB" },
 		{ "calling_station_id", "" },
+		{ "calling_station_id", "02-00-00-AA-BB-07-08" },
+		{ "calling_station_id", "02-00-00-AA-BB-07 on port 3" },
 	};
 	size_t i;
 
