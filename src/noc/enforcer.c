@@ -218,6 +218,15 @@ cut(struct state *s, struct guest *g, struct lk_err *e)
 	return lk_conntrack_cut(s->netfilter, gone.mark, e);
 }
 
+/* All at once, and the connections of those that were in before this process was. */
+static struct lk_result
+cut_all(struct state *s, struct lk_err *e)
+{
+	s->n_open = 0;
+	LK_TRY(install(s, e));
+	return lk_conntrack_cut_class(s->netfilter, s->profile.class, e);
+}
+
 static void
 cut_or_log(struct state *s, struct guest *g)
 {
@@ -733,7 +742,7 @@ enforcer_start(struct lk_process *p, struct lk_err *e)
 	struct state *s = p->state;
 
 	LK_TRY(follow_links(s, e));
-	LK_TRY(ensure_tables(s, e));
+	LK_TRY(cut_all(s, e));
 	LK_TRY(lk_watch_new(
 		p->loop, lk_links_fd(s->links), LK_READABLE, on_links, s, &s->links_watch, e));
 	LK_TRY(lk_timer_new(p->loop, on_look, s, &s->look, e));
@@ -749,10 +758,8 @@ enforcer_stop(struct lk_process *p)
 	struct state *s = p->state;
 	struct lk_err e;
 
-	if (!ensure_tables(s, &e).ok)
+	if (!cut_all(s, &e).ok)
 		lk_log_err(&e, NULL);
-	while (s->n_open)
-		cut_or_log(s, s->open);
 	lk_process_end(p);
 }
 

@@ -204,16 +204,28 @@ lk_elements_cut(struct lk_netfilter *n, const struct lk_admission *a, struct lk_
 	return batch_commit(&b, "a device could not be cut", e);
 }
 
-struct lk_result
-lk_conntrack_cut(struct lk_netfilter *n, uint32_t mark, struct lk_err *e)
+static struct lk_result
+end_connections(struct lk_netfilter *n, uint32_t mark, uint32_t mask, struct lk_err *e)
 {
 	char message[512];
 	struct nlmsghdr *h = put_header(message, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
 		NLM_F_ACK, n->seq++, AF_UNSPEC, 0);
 
 	mnl_attr_put_u32(h, CTA_MARK, htonl(mark));
-	mnl_attr_put_u32(h, CTA_MARK_MASK, UINT32_MAX);
+	mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(mask));
 	return ask(n, h, NULL, NULL, "connections could not be ended", e);
+}
+
+struct lk_result
+lk_conntrack_cut(struct lk_netfilter *n, uint32_t mark, struct lk_err *e)
+{
+	return end_connections(n, mark, UINT32_MAX, e);
+}
+
+struct lk_result
+lk_conntrack_cut_class(struct lk_netfilter *n, uint32_t class, struct lk_err *e)
+{
+	return end_connections(n, lk_mark(class, 0), lk_mark(LK_MARK_CLASS_MAX, 0), e);
 }
 
 /* --- dumps ------------------------------------------------------------------------------------ */

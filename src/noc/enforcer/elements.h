@@ -31,6 +31,8 @@ LK_RESULT lk_elements_rebind(struct lk_netfilter *n, const struct lk_admission *
 LK_RESULT lk_elements_cut(struct lk_netfilter *n, const struct lk_admission *a, struct lk_err *e);
 /* Ends every connection that was opened under this mark. */
 LK_RESULT lk_conntrack_cut(struct lk_netfilter *n, uint32_t mark, struct lk_err *e);
+/* Of all devices of this profile. */
+LK_RESULT lk_conntrack_cut_class(struct lk_netfilter *n, uint32_t class, struct lk_err *e);
 
 /* --- what the ports saw ----------------------------------------------------------------------- */
 enum lk_sighting_set {
