@@ -363,6 +363,21 @@ on_hostapd(void *ctx, const char *port, const struct lk_hostapd_message *m)
 	}
 }
 
+/*= Latchkey enforcement: what a keeper decided before it died holds =*/
+/* It may have revoked a device and not told us, or heard of one and not answered. Whoever is there
+ * is authenticated once more, which asks the keeper; whoever is in stays in meanwhile. */
+static void
+enforcer_linked(struct lk_process *p, const struct lk_peer_ref *peer)
+{
+	const struct state *s = p->state;
+	size_t i;
+
+	if (peer->role != LK_ROLE_KEEPER)
+		return;
+	for (i = 0; i < s->n_ports; i++)
+		lk_hostapd_reauthenticate_all(s->ports[i]->hostapd);
+}
+
 /* --- ports that come, go, or lose their cable ------------------------------------------------- */
 
 /* Is the port one of the configuration's? "port*" names all that begin so. */
@@ -796,6 +811,7 @@ const struct lk_role_work lk_noc_enforcer = {
 	.open = enforcer_open,
 	.cage = enforcer_cage,
 	.start = enforcer_start,
+	.linked = enforcer_linked,
 	.stop = enforcer_stop,
 	.close = enforcer_close,
 };

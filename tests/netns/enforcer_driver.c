@@ -3,7 +3,8 @@
  * The real enforcer, in its own process and cage, with this program as its supervisor
  * and keeper. What the enforcer tells goes to standard output, a line each; from standard
  * input come "open PORT MAC [DEVICE]", "close PORT MAC [DEVICE]" (a device is called by its MAC
- * unless told), "stop", and "die": this program ends without a word to the enforcer.
+ * unless told), "keeper": there is another keeper from now on, "stop", and "die": this program ends
+ *without a word to the enforcer.
  *
  *	enforcer_driver CONFIG
  */
@@ -78,8 +79,19 @@ done(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err *w
 		printf("%s refused %s\n", verb, lk_reason_info(why->reason)->symbol);
 }
 
+static struct lk_channel *
+link_keeper(struct lk_channel *control)
+{
+	int theirs;
+	struct lk_channel *keeper = new_channel(LK_ROLE_KEEPER, LK_ROLE_ENFORCER, &theirs);
+
+	event(control, LK_BODY_link, &(struct lk_link_body){ .role = LK_ROLE_KEEPER }, theirs);
+	close(theirs);
+	return keeper;
+}
+
 static void
-obey(struct lk_channel *control, struct lk_channel *keeper)
+obey(struct lk_channel *control, struct lk_channel **keeper)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
 	struct lk_port_open_body o = { .class_mark = 1 };
@@ -103,14 +115,17 @@ obey(struct lk_channel *control, struct lk_channel *keeper)
 	memcpy(c.device_id, device, sizeof c.device_id);
 	if (strcmp(word, "open") == 0) {
 		or_die(lk_body_pack(LK_BODY_port_open, &o, &packed, &e), &e);
-		or_die(lk_channel_request(keeper, LK_BODY_port_open, lk_buf_slice(&packed), done,
+		or_die(lk_channel_request(*keeper, LK_BODY_port_open, lk_buf_slice(&packed), done,
 			       NULL, LK_BODY_port_open, &e),
 			&e);
 	} else if (strcmp(word, "close") == 0) {
 		or_die(lk_body_pack(LK_BODY_port_close, &c, &packed, &e), &e);
-		or_die(lk_channel_request(keeper, LK_BODY_port_close, lk_buf_slice(&packed), done,
+		or_die(lk_channel_request(*keeper, LK_BODY_port_close, lk_buf_slice(&packed), done,
 			       NULL, LK_BODY_port_close, &e),
 			&e);
+	} else if (strcmp(word, "keeper") == 0) {
+		lk_channel_free(*keeper);
+		*keeper = link_keeper(control);
 	} else if (strcmp(word, "die") == 0) {
 		exit(0);
 	} else {
@@ -144,7 +159,7 @@ main(int argc, char **argv)
 {
 	static struct lk_noc_config config;
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(1 << 20);
-	int theirs[2], status = 0;
+	int theirs, status = 0;
 	struct lk_channel *control, *keeper;
 	struct lk_err e;
 	pid_t child;
@@ -156,12 +171,10 @@ main(int argc, char **argv)
 	or_die(lk_config_defaults(&lk_noc_config_spec, &config, &e), &e);
 	or_die(lk_config_read(&lk_noc_config_spec, argv[1], &config, &e), &e);
 	or_die(lk_config_pack(&lk_noc_config_spec, &config, &packed, &e), &e);
-	control = new_channel(LK_ROLE_SUPERVISOR, LK_ROLE_ENFORCER, &theirs[0]);
-	keeper = new_channel(LK_ROLE_KEEPER, LK_ROLE_ENFORCER, &theirs[1]);
-	child = start(theirs[0]);
-	close(theirs[0]);
-	event(control, LK_BODY_link, &(struct lk_link_body){ .role = LK_ROLE_KEEPER }, theirs[1]);
-	close(theirs[1]);
+	control = new_channel(LK_ROLE_SUPERVISOR, LK_ROLE_ENFORCER, &theirs);
+	child = start(theirs);
+	close(theirs);
+	keeper = link_keeper(control);
 	event(control, LK_BODY_start, &(struct lk_start_body){ .config = lk_buf_slice(&packed) },
 		-1);
 	for (;;) {
@@ -171,12 +184,12 @@ main(int argc, char **argv)
 		or_die(lk_channel_flush(control, &e), &e);
 		or_die(lk_channel_flush(keeper, &e), &e);
 		poll(fds, 3, -1);
-		if (fds[0].revents)
-			obey(control, keeper);
 		if (fds[2].revents && !hear(keeper))
 			break;
 		if (fds[1].revents && !hear(control))
 			break;
+		if (fds[0].revents)
+			obey(control, &keeper);
 	}
 	waitpid(child, &status, 0);
 	printf("ended %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));

@@ -376,3 +376,14 @@ lk_hostapd_deauthenticate_all(struct lk_hostapd *h)
 	while (h->passed.n)
 		say_mac(h, "DEAUTHENTICATE", h->passed.v[--h->passed.n]);
 }
+
+void
+lk_hostapd_reauthenticate_all(struct lk_hostapd *h)
+{
+	size_t i;
+
+	while (h->passed.n && add_station(&h->asked, h->passed.v[h->passed.n - 1]))
+		h->passed.n--;
+	for (i = 0; i < h->asked.n; i++)
+		say_mac(h, "EAPOL_REAUTH", h->asked.v[i]);
+}

@@ -46,3 +46,5 @@ bool lk_hostapd_has_passed(struct lk_hostapd *h, const uint8_t mac[static 6]);
 LK_RESULT lk_hostapd_deauthenticate(
 	struct lk_hostapd *h, const uint8_t mac[static 6], struct lk_err *e);
 void lk_hostapd_deauthenticate_all(struct lk_hostapd *h);
+/* Each has passed again with its CONNECTED, or is told as DISCONNECTED. */
+void lk_hostapd_reauthenticate_all(struct lk_hostapd *h);
