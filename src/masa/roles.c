@@ -83,10 +83,8 @@ const struct lk_role_work lk_masa_front = {
 
 struct keeper_state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
-	struct lk_store *store;
 	struct lk_certs manufacturer, voucher_signer;
 	struct lk_masa_keeper *keeper;
-	struct lk_cage_path paths[1];
 };
 
 static struct lk_result
@@ -94,28 +92,12 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 {
 	struct keeper_state *s = calloc(1, sizeof *s);
 	struct lk_origin origin = { .site_id = "masa", .node_id = "node-1" };
-	char path[PATH_MAX];
 
 	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the keeper");
 	p->state = s;
-	LK_TRY(lk_path_join(p->state_dir, "store.db", path, sizeof path, e));
-	LK_TRY(lk_store_open_sqlite(path, LK_STORE_MASA, &origin, &s->store, e));
+	LK_TRY(lk_keeper_host_new(p, LK_STORE_MASA, &origin, &s->host, e));
 	LK_TRY(read_certs(p, "manufacturer-root.pem", &s->manufacturer, e));
-	LK_TRY(read_certs(p, "voucher-signer.pem", &s->voucher_signer, e));
-	return lk_keeper_host_new(p, &s->host, e);
-}
-
-static struct lk_result
-keeper_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
-{
-	struct keeper_state *s = p->state;
-
-	(void)e;
-	s->paths[0] = (struct lk_cage_path){ p->state_dir, LK_CAGE_READ | LK_CAGE_WRITE };
-	rules->profiles = LK_CAGE_FILES;
-	rules->paths = s->paths;
-	rules->n_paths = LK_ARRAY_LEN(s->paths);
-	return LK_OK;
+	return read_certs(p, "voucher-signer.pem", &s->voucher_signer, e);
 }
 
 static struct lk_result
@@ -131,11 +113,7 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	const struct lk_masa_config *c = lk_masa_config_of(p);
 	struct lk_masa_settings set = { (enum lk_masa_pin)c->pin, c->nonceless_life, c->nonceless };
 	struct lk_masa_trust trust = { &s->manufacturer };
-	struct lk_turn_settings turn = { .store = s->store,
-		.clock = lk_loop_clock(p->loop),
-		.random = &lk_random_system,
-		.answer_ms = ANSWER_MS,
-		.park_ms = PARK_MS };
+	struct lk_turn_settings turn = { .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
 
 	struct lk_keeper_host_work work = { .tick = tick,
 		.checkpoint_signers = &s->voucher_signer };
@@ -154,9 +132,8 @@ keeper_close(struct lk_process *p)
 
 	if (!s)
 		return;
-	lk_keeper_host_free(s->host);
 	lk_masa_keeper_free(s->keeper);
-	lk_store_close(s->store);
+	lk_keeper_host_free(s->host);
 	lk_certs_done(&s->manufacturer);
 	lk_certs_done(&s->voucher_signer);
 	free(s);
@@ -169,7 +146,7 @@ static const struct lk_message_route keeper_routes[] = {
 const struct lk_role_work lk_masa_keeper_role = { .routes = keeper_routes,
 	.n_routes = LK_ARRAY_LEN(keeper_routes),
 	.open = keeper_open,
-	.cage = keeper_cage,
+	.cage = lk_keeper_host_cage,
 	.start = keeper_start,
 	.unlinked = lk_keeper_host_unlinked,
 	.close = keeper_close };

@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 
-#include "base/file.h"
 #include "noc/keeper/keeper.h"
 #include "noc/noc.h"
 #include "role/certs_file.h"
@@ -16,13 +15,11 @@
 
 struct state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
-	struct lk_store *store;
 	struct lk_certs registrar, former, ca, device_ca, service_ca;
 	struct lk_certs crl_issuers[LK_CRL_LIST_COUNT];
 	struct lk_certs checkpoint_signers; /* the registrar, now and before its last renewal */
 	struct lk_est_labels labels;
 	struct lk_keeper *keeper;
-	struct lk_cage_path paths[1];
 };
 
 static struct lk_result
@@ -51,7 +48,6 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = calloc(1, sizeof *s);
 	struct lk_origin origin = { .node_id = "node-1" };
-	char path[PATH_MAX];
 	struct lk_err missing = { 0 };
 	unsigned i;
 
@@ -59,8 +55,7 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	p->state = s;
 	LK_TRY(lk_slice_to_str(lk_slice_str(lk_noc_config_of(p)->network), "network name",
 		origin.site_id, sizeof origin.site_id, e));
-	LK_TRY(lk_path_join(p->state_dir, "store.db", path, sizeof path, e));
-	LK_TRY(lk_store_open_sqlite(path, LK_STORE_NOC, &origin, &s->store, e));
+	LK_TRY(lk_keeper_host_new(p, LK_STORE_NOC, &origin, &s->host, e));
 	LK_TRY(read_certs(p, "registrar.pem", &s->registrar, e));
 	LK_TRY(read_certs(p, "cacerts.pem", &s->ca, e));
 	LK_TRY(read_certs(p, "device-ca.pem", &s->device_ca, e));
@@ -71,19 +66,6 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
 		LK_REQUIRE(
 			missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
-	return lk_keeper_host_new(p, &s->host, e);
-}
-
-static struct lk_result
-keeper_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
-{
-	struct state *s = p->state;
-
-	(void)e;
-	s->paths[0] = (struct lk_cage_path){ p->state_dir, LK_CAGE_READ | LK_CAGE_WRITE };
-	rules->profiles = LK_CAGE_FILES;
-	rules->paths = s->paths;
-	rules->n_paths = LK_ARRAY_LEN(s->paths);
 	return LK_OK;
 }
 
@@ -120,11 +102,7 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 		.crl_seconds = c->crl_life };
 	struct lk_keeper_domain domain = { &s->registrar, s->former.n ? &s->former : NULL, &s->ca,
 		s->device_ca.v[0], s->service_ca.v[0] };
-	struct lk_turn_settings turn = { .store = s->store,
-		.clock = lk_loop_clock(p->loop),
-		.random = &lk_random_system,
-		.answer_ms = ANSWER_MS,
-		.park_ms = PARK_MS };
+	struct lk_turn_settings turn = { .answer_ms = ANSWER_MS, .park_ms = PARK_MS };
 
 	struct lk_keeper_host_work work = {
 		.tick = tick, .feed = feed, .checkpoint_signers = &s->checkpoint_signers
@@ -150,9 +128,8 @@ keeper_close(struct lk_process *p)
 
 	if (!s)
 		return;
-	lk_keeper_host_free(s->host);
 	lk_keeper_free(s->keeper);
-	lk_store_close(s->store);
+	lk_keeper_host_free(s->host);
 	lk_certs_done(&s->registrar);
 	lk_certs_done(&s->former);
 	lk_certs_done(&s->ca);
@@ -181,7 +158,7 @@ const struct lk_role_work lk_noc_keeper = {
 	.routes = routes,
 	.n_routes = LK_ARRAY_LEN(routes),
 	.open = keeper_open,
-	.cage = keeper_cage,
+	.cage = lk_keeper_host_cage,
 	.start = keeper_start,
 	.unlinked = lk_keeper_host_unlinked,
 	.drained = lk_keeper_host_drained,

@@ -20,11 +20,19 @@
 
 struct lk_keeper_host {
 	struct lk_process *process;
+	struct lk_store *store;
+	struct lk_cage_path folder;
 	struct lk_keeper_host_work work;
 	struct lk_checkpointer checkpointer;
 	struct lk_timer *timer;
 	struct lk_deferred flush;
 };
+
+static struct lk_keeper_host *
+host_of(const struct lk_process *p)
+{
+	return *(struct lk_keeper_host *const *)p->state;
+}
 
 static unsigned
 number_of(const struct lk_peer_ref *peer)
@@ -132,20 +140,40 @@ ticked(void *ctx)
 }
 
 struct lk_result
-lk_keeper_host_new(struct lk_process *p, struct lk_keeper_host **ret, struct lk_err *e)
+lk_keeper_host_new(struct lk_process *p, enum lk_store_owner owner, const struct lk_origin *origin,
+	struct lk_keeper_host **ret, struct lk_err *e)
 {
-	struct lk_keeper_host *h = calloc(1, sizeof *h);
+	LK_CLEANUP(lk_keeper_host_freep) struct lk_keeper_host *h = calloc(1, sizeof *h);
+	char path[PATH_MAX];
 
 	LK_REQUIRE(h, e, LK_R_NOMEM, "no memory for the keeper");
 	h->process = p;
 	h->flush = (struct lk_deferred){ .fn = flush, .ctx = h };
-	*ret = h;
+	LK_TRY(lk_path_join(p->state_dir, "store.db", path, sizeof path, e));
+	LK_TRY(lk_store_open_sqlite(path, owner, origin, &h->store, e));
+	*ret = LK_TAKE(h);
+	return LK_OK;
+}
+
+struct lk_result
+lk_keeper_host_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
+{
+	struct lk_keeper_host *h = host_of(p);
+
+	(void)e;
+	h->folder = (struct lk_cage_path){ p->state_dir, LK_CAGE_READ | LK_CAGE_WRITE };
+	rules->profiles = LK_CAGE_FILES;
+	rules->paths = &h->folder;
+	rules->n_paths = 1;
 	return LK_OK;
 }
 
 void
 lk_keeper_host_serve(struct lk_keeper_host *h, struct lk_turn_settings *ret)
 {
+	ret->store = h->store;
+	ret->clock = lk_loop_clock(h->process->loop);
+	ret->random = &lk_random_system;
 	ret->checkpointer = &h->checkpointer;
 	ret->send = send_out;
 	ret->room = room;
@@ -177,6 +205,7 @@ lk_keeper_host_free(struct lk_keeper_host *h)
 		lk_timer_free(h->timer);
 	lk_deferred_cancel(&h->flush);
 	lk_process_forget(h->process, h);
+	lk_store_close(h->store);
 	free(h);
 	return NULL;
 }
@@ -185,7 +214,7 @@ struct lk_result
 lk_keeper_host_message(struct lk_process *p, const struct lk_peer_ref *from,
 	const struct lk_message *m, struct lk_err *e)
 {
-	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
+	struct lk_keeper_host *h = host_of(p);
 
 	lk_defer(p->loop, &h->flush);
 	return lk_turn_receive(
@@ -195,7 +224,7 @@ lk_keeper_host_message(struct lk_process *p, const struct lk_peer_ref *from,
 void
 lk_keeper_host_unlinked(struct lk_process *p, const struct lk_peer_ref *peer)
 {
-	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
+	struct lk_keeper_host *h = host_of(p);
 
 	if (h->work.turn)
 		lk_turn_role_gone(h->work.turn, peer->role, number_of(peer));
@@ -204,7 +233,7 @@ lk_keeper_host_unlinked(struct lk_process *p, const struct lk_peer_ref *peer)
 void
 lk_keeper_host_drained(struct lk_process *p, const struct lk_peer_ref *peer)
 {
-	struct lk_keeper_host *h = *(struct lk_keeper_host **)p->state;
+	struct lk_keeper_host *h = host_of(p);
 
 	(void)peer;
 	lk_defer(p->loop, &h->flush);
