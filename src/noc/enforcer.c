@@ -32,6 +32,8 @@ enum {
 		1,      /* the profile of every joined device, until profiles come from MUD files */
 	LOOK_MS = 1000, /* between two looks at the kernel: sightings, our tables, ended leases */
 	TOLD_MAX = 64,  /* sightings a look */
+	PORT_TOLD_MAX = 32, /* of a set at one port, in PORT_TOLD_MS: MAC addresses are free */
+	PORT_TOLD_MS = 300 * 1000,
 	OPEN_MAX = 65536,  /* devices */
 	DESCRIPTORS = 4096 /* hostapd's sockets, one a port */
 };
@@ -39,6 +41,10 @@ enum {
 struct port {
 	struct lk_link link; /* when it was looked at last */
 	struct lk_hostapd *hostapd;
+	struct {
+		size_t n;
+		int64_t until; /* monotonic: then it begins anew */
+	} told[LK_SIGHTING_SETS];
 };
 
 /* A device that is in. */
@@ -634,6 +640,27 @@ tell_sighting(struct state *s, enum lk_sighting_set which, const struct lk_sight
 	return false;
 }
 
+/* A port that shows ever new addresses shall not fill the ledger. Counts what is told. */
+static bool
+tell_of_port(struct state *s, enum lk_sighting_set which, const struct lk_sighting *seen)
+{
+	struct port *p = find_port(s, seen->port);
+	int64_t now = lk_loop_now_ms(s->process->loop);
+
+	if (!p)
+		return false;
+	if (p->told[which].until <= now) {
+		p->told[which].n = 0;
+		p->told[which].until = now + PORT_TOLD_MS;
+	}
+	if (p->told[which].n == PORT_TOLD_MAX || !tell_sighting(s, which, seen))
+		return false;
+	if (++p->told[which].n == PORT_TOLD_MAX)
+		lk_log(LK_LOG_WARNING, "sightings-dropped", "port", seen->port, "msg",
+			"too many to tell each", NULL);
+	return true;
+}
+
 /* New is what the look before did not have: both are sorted. An element lives for five minutes
  * after the last packet, so whoever goes on is told once. */
 static struct lk_result
@@ -648,7 +675,7 @@ look_at(struct state *s, enum lk_sighting_set which, struct lk_err *e)
 		while (old < end && memcmp(old, &v[i], sizeof v[i]) < 0)
 			old++;
 		if ((old == end || memcmp(old, &v[i], sizeof v[i]) != 0) && told < TOLD_MAX)
-			told += tell_sighting(s, which, &v[i]);
+			told += tell_of_port(s, which, &v[i]);
 	}
 	if (told == TOLD_MAX)
 		lk_log(LK_LOG_WARNING, "sightings-dropped", "msg", "too many at once to tell each",
