@@ -570,6 +570,10 @@ read_leases(void *ctx)
 	size_t i, n;
 	struct lk_err e;
 
+	if (!ensure_tables(s, &e).ok) { /* to bind is to open */
+		lk_log_err(&e, NULL);
+		return;
+	}
 	if (!lk_file_read(c->lease_file, &text, &e).ok) {
 		if (e.reason != LK_R_FILE_MISSING)
 			lk_log_err(&e, NULL);
