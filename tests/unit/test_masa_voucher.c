@@ -358,6 +358,48 @@ test_a_repeat_gets_the_same_voucher(void **state)
 	assert_int_equal(masa_audit_entries(&masa), 1);
 }
 
+/* Two that are in flight at once are signed once, and both are answered: a registrar that lost its
+ * connection asks again before the first is done. */
+static void
+test_a_repeat_in_flight_shares_the_voucher(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	struct lk_slice body;
+
+	(void)state;
+	masa_own(&masa);
+	masa_request(&masa, &request);
+	body = lk_buf_slice(&request);
+	masa_post(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, body);
+	masa_post(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, body); /* in the same turn */
+	MASA_OK(lk_turn_flush(lk_masa_keeper_turn(masa.keeper), &masa_err));
+	masa_post(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, body); /* while the signer works */
+	masa_settle(&masa);
+	assert_int_equal(masa.waiting, 0);
+	assert_int_equal(masa.vouchers, 3);
+	assert_int_equal(masa.signatures, 1);
+	assert_int_equal(masa_audit_entries(&masa), 1);
+}
+
+/* A failure is shared too; whoever asks afterwards is not bound to it. */
+static void
+test_a_repeat_in_flight_shares_the_failure(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+
+	(void)state;
+	masa_own(&masa);
+	masa_request(&masa, &request);
+	masa.signer_down = true;
+	masa_post(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	masa_ask(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	assert_int_equal(masa.reply.status, 503);
+	assert_int_equal(masa.vouchers, 0);
+	assert_int_equal(masa.signatures, 1);
+	masa.signer_down = false;
+	lk_voucher_free(grants(&request));
+}
+
 static void
 test_the_signer_is_gone(void **state)
 {
@@ -648,6 +690,8 @@ main(void)
 		TEST(test_pins_by_policy),
 		TEST(test_each_issue_is_in_the_audit_log),
 		TEST(test_a_repeat_gets_the_same_voucher),
+		TEST(test_a_repeat_in_flight_shares_the_voucher),
+		TEST(test_a_repeat_in_flight_shares_the_failure),
 		TEST(test_the_signer_is_gone),
 		TEST(test_no_voucher_without_nonce_by_default),
 		TEST(test_vouchers_without_nonce_expire),

@@ -274,6 +274,9 @@ lk_masa_requestvoucher(struct lk_turn *t, const struct lk_message_in *m,
 	 */
 	if (found && r.voucher.n && (!r.expires_at || lk_turn_now(t) < r.expires_at))
 		return lk_masa_reply(t, m, 200, LK_TYPE_VOUCHER, lk_blob_slice(&r.voucher), e);
+	/* While it is being signed, too: another issue would take the first asker's answer. */
+	if (found && lk_turn_asks(t, r.id))
+		return lk_turn_park(t, m, r.id, e);
 	return issue(t, m, &a, assertion, &r, e);
 }
 
