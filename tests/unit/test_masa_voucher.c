@@ -488,6 +488,31 @@ test_vouchers_without_nonce_expire(void **state)
 	assert_expires(PKI_NOW + 600, PKI_NOW + 600);
 }
 
+/* RFC 8995 5.5.1: a voucher that is over is renewed, never given again. */
+static void
+test_an_expired_voucher_is_not_given_again(void **state)
+{
+	static const struct lk_masa_settings generous = { LK_PIN_FARTHEST, 1200, true };
+	LK_CLEANUP(masa_done) struct masa m;
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *v = NULL;
+
+	(void)state;
+	masa_init(&m, &generous, NULL);
+	masa_own(&m);
+	nonceless_request(&m, &m.cast.registrar, &request);
+	masa_ask(&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	m.clock.seconds += 1200;
+	m.signer_down = true; /* the renewal is recorded and comes to nothing */
+	masa_ask(&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	assert_int_equal(m.reply.status, 503);
+	m.signer_down = false;
+	masa_ask(&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	assert_int_equal(m.reply.status, 200);
+	MASA_OK(lk_voucher_parse(m.reply.body, &v, &masa_err));
+	assert_int_equal(v->leaf.expires_on, PKI_NOW + 2400);
+}
+
 /*= RFC8995 5.5.4: authenticated is who is below a domain CA of an owner =*/
 static void
 test_nonceless_requests_of_strangers(void **state)
@@ -695,6 +720,7 @@ main(void)
 		TEST(test_the_signer_is_gone),
 		TEST(test_no_voucher_without_nonce_by_default),
 		TEST(test_vouchers_without_nonce_expire),
+		TEST(test_an_expired_voucher_is_not_given_again),
 		TEST(test_nonceless_requests_of_strangers),
 		TEST(test_envelopes),
 		TEST(test_json),

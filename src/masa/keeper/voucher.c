@@ -242,6 +242,8 @@ issue(struct lk_turn *t, const struct lk_message_in *m, const struct asked *a,
 		r->assertion, sizeof r->assertion, e));
 	r->issued_at = b.created_on;
 	r->expires_at = b.expires_on;
+	/* Of a renewal: what is over must not stand beside the new expiry, should nothing come. */
+	LK_TRY(lk_blob_set(&r->voucher, lk_slice(NULL, 0), e));
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), r->id);
 	LK_TRY(lk_turn_put(t, &r->record, e));
 	LK_TRY(lk_cert_parse(lk_blob_slice(&a->device.idevid), &idevid, e));
