@@ -488,6 +488,53 @@ test_vouchers_without_nonce_expire(void **state)
 	assert_expires(PKI_NOW + 600, PKI_NOW + 600);
 }
 
+/*= RFC8366 5.3: expires-on is not after the end of pinned-domain-cert =*/
+static void
+test_a_voucher_ends_before_what_it_pins(void **state)
+{
+	static const struct lk_masa_settings generous = { LK_PIN_FARTHEST, 1200, true };
+	LK_CLEANUP(masa_done) struct masa m;
+	LK_CLEANUP(pki_id_done) struct pki_id old_ca, registrar;
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_voucher_freep) struct lk_voucher *v = NULL;
+
+	(void)state;
+	masa_init(&m, &generous, NULL);
+	masa_own(&m);
+	pki_issue(NULL,
+		&(struct pki_spec){ .cn = "Old CA", .ca = true, .not_after = PKI_NOW + 300 },
+		&old_ca);
+	pki_issue(&old_ca, &(struct pki_spec){ .cn = "R", .eku = PKI_EKU_RA }, &registrar);
+	masa_add_domain(&m, MASA_OWNER, pki_cert(&old_ca));
+	nonceless_request(&m, &registrar, &request);
+	masa_ask(&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	assert_int_equal(m.reply.status, 200);
+	MASA_OK(lk_voucher_parse(m.reply.body, &v, &masa_err));
+	assert_true(lk_cert_eq(v->pinned, pki_cert(&old_ca)));
+	assert_int_equal(v->leaf.expires_on, PKI_NOW + 300);
+}
+
+/* What was issued while it was allowed is not given again once it is not. */
+static void
+test_nonceless_vouchers_can_be_stopped(void **state)
+{
+	static const struct lk_masa_settings generous = { LK_PIN_FARTHEST, 1200, true };
+	LK_CLEANUP(masa_done) struct masa m;
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+
+	(void)state;
+	masa_init(&m, &generous, NULL);
+	masa_own(&m);
+	nonceless_request(&m, &m.cast.registrar, &request);
+	masa_ask(&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+	assert_int_equal(m.reply.status, 200);
+	lk_masa_keeper_free(m.keeper);
+	lk_signer_free(m.signer);
+	masa_start(&m, &wide);
+	masa_refuses(
+		&m, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request), LK_R_MASA_NONCELESS);
+}
+
 /* RFC 8995 5.5.1: a voucher that is over is renewed, never given again. */
 static void
 test_an_expired_voucher_is_not_given_again(void **state)
@@ -720,6 +767,8 @@ main(void)
 		TEST(test_the_signer_is_gone),
 		TEST(test_no_voucher_without_nonce_by_default),
 		TEST(test_vouchers_without_nonce_expire),
+		TEST(test_a_voucher_ends_before_what_it_pins),
+		TEST(test_nonceless_vouchers_can_be_stopped),
 		TEST(test_an_expired_voucher_is_not_given_again),
 		TEST(test_nonceless_requests_of_strangers),
 		TEST(test_envelopes),

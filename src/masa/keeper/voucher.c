@@ -169,28 +169,32 @@ authorize(struct lk_turn *t, struct asked *a, enum lk_assertion *ret, struct lk_
 
 /* --- issuing ---------------------------------------------------------------------------------- */
 
-static struct lk_result
-check_nonceless(struct lk_turn *t, const struct asked *a, int64_t *ret_expires, struct lk_err *e)
-{
-	const struct lk_masa_settings *set = &masa_of(t)->set;
-	int64_t now = lk_turn_now(t), end;
-
-	*ret_expires = 0;
-	if (a->request->leaf.nonce[0])
-		return LK_OK;
-	LK_REQUIRE(set->nonceless, e, LK_R_MASA_NONCELESS, "vouchers without nonce are not issued");
-	/*= RFC8995 5.6: a nonceless voucher expires, before the registrar's certificate does =*/
-	end = lk_cert_not_after(a->verified.registrar);
-	*ret_expires = now + set->nonceless_seconds < end ? now + set->nonceless_seconds : end;
-	return LK_OK;
-}
-
 static const struct lk_cert *
 pinned(const struct lk_turn *t, const struct asked *a)
 {
 	/*= RFC8995 5.5.2: the MASA pins the farthest certificate, or the registrar's own, by policy =*/
 	return masa_of(t)->set.pin == LK_PIN_FARTHEST ? a->verified.farthest
 						      : a->verified.registrar;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* 0: a nonce ends it. */
+static int64_t
+expiry(const struct lk_turn *t, const struct asked *a)
+{
+	int64_t end = lk_turn_now(t) + masa_of(t)->set.nonceless_seconds;
+
+	if (a->request->leaf.nonce[0])
+		return 0;
+	/*= RFC8995 5.6: a nonceless voucher expires, before the registrar's certificate does =*/
+	end = earlier(end, lk_cert_not_after(a->verified.registrar));
+	/*= RFC8366 5.3: expires-on is not after the end of pinned-domain-cert =*/
+	return earlier(end, lk_cert_not_after(pinned(t, a)));
 }
 
 /*= RFC8995 5.6: the audit log is appended to on every issue =*/
@@ -223,10 +227,11 @@ static struct lk_result
 issue(struct lk_turn *t, const struct lk_message_in *m, const struct asked *a,
 	enum lk_assertion assertion, struct lk_voucher_issued_record *r, struct lk_err *e)
 {
-	struct lk_sign_voucher_body b = { .created_on = lk_turn_now(t), .assertion = assertion };
+	struct lk_sign_voucher_body b = {
+		.created_on = lk_turn_now(t), .expires_on = expiry(t, a), .assertion = assertion
+	};
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *idevid = NULL;
 
-	LK_TRY(check_nonceless(t, a, &b.expires_on, e));
 	LK_TRY(append_audit(t, a, assertion, e));
 	LK_TRY(lk_masa_event(t, "voucher-decided", a->device.id, "registrar",
 		json_pack("{s:s,s:s,s:s,s:s}", "owner", a->owner_id, "assertion",
@@ -269,6 +274,8 @@ lk_masa_requestvoucher(struct lk_turn *t, const struct lk_message_in *m,
 
 	LK_TRY(lk_masa_ask(t, w, &a, e));
 	LK_TRY(authorize(t, &a, &assertion, e));
+	LK_REQUIRE(a.request->leaf.nonce[0] || masa_of(t)->set.nonceless, e, LK_R_MASA_NONCELESS,
+		"vouchers without nonce are not issued");
 	lk_sha256_of(w->body, md);
 	lk_hex(LK_SLICE_ARRAY(md), r.request_digest);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_VOUCHER_ISSUED_BY_DIGEST, &r.record, &found, e));
