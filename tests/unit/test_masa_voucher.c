@@ -190,6 +190,30 @@ test_two_devices_with_one_serial_number(void **state)
 	refuses_strangers(&ambiguous, LK_R_MASA_DEVICE_UNKNOWN);
 }
 
+/* Where the registrar says no issuer, the device's own signature tells it from its twin. */
+static void
+test_a_device_is_known_by_its_key(void **state)
+{
+	LK_CLEANUP(pki_id_done) struct pki_id other_ca, twin;
+	LK_CLEANUP(lk_buf_done) struct lk_buf prior = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_record_done) struct lk_audit_entry_record entry = LK_RECORD_INIT(audit_entry);
+
+	(void)state;
+	pki_issue(NULL, &(struct pki_spec){ .cn = "Vendor's other CA", .ca = true }, &other_ca);
+	pki_issue(
+		&other_ca, &(struct pki_spec){ .cn = "Twin", .serial_number = PKI_SERIAL }, &twin);
+	masa_add_domain(&masa, MASA_OWNER, pki_cert(&masa.cast.domain));
+	masa_add_device(&masa, "a-twin", pki_cert(&twin), "owner-2");
+	masa_add_device(&masa, MASA_DEVICE, pki_cert(&masa.cast.device), MASA_OWNER);
+	masa_pledge_request(&masa, &masa.cast.device, NULL, NULL, &prior);
+	masa_registrar_request(
+		&masa, &masa.cast.registrar, lk_buf_slice(&prior), "idevid-issuer", NULL, &request);
+	lk_voucher_free(grants(&request));
+	audit_entry(&entry);
+	assert_string_equal(entry.device_id, MASA_DEVICE);
+}
+
 /* A certificate of the manufacturer's with the device's serial number and another key. */
 static void
 test_a_device_with_another_key(void **state)
@@ -754,6 +778,7 @@ main(void)
 		TEST(test_a_second_domain_ca_of_the_owner),
 		TEST(test_an_unknown_device),
 		TEST(test_two_devices_with_one_serial_number),
+		TEST(test_a_device_is_known_by_its_key),
 		TEST(test_a_device_with_another_key),
 		TEST(test_unsold_devices_wait_to_be_sold),
 		TEST(test_a_claim_makes_an_owner),

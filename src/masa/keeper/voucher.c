@@ -50,26 +50,28 @@ find_device(struct lk_turn *t, struct asked *a, struct lk_err *e)
 	const struct lk_voucher_request_leaves *leaf = &a->request->leaf;
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *idevid = NULL;
 	struct lk_scan scan = { .index = LK_MASA_DEVICE_BY_NUMBER, .prefix = 1 };
-	bool found;
+	bool found, other_key = false;
 
 	LK_TRY(lk_slice_to_str(lk_slice_str(leaf->serial_number), "serial-number", a->device.serial,
 		sizeof a->device.serial, e));
 	for (;;) {
 		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &a->device.record, &found, e));
+		LK_REQUIRE(found || !other_key, e, LK_R_MASA_DEVICE_KEY,
+			"device %s signed with another key than it was born with",
+			leaf->serial_number);
 		/*= RFC8995 5.6: a device that is unknown to the MASA is 404 =*/
 		LK_REQUIRE(found, e, LK_R_MASA_DEVICE_UNKNOWN, "device %s was not born here",
 			leaf->serial_number);
 		idevid = lk_cert_free(idevid);
 		LK_TRY(lk_cert_parse(lk_blob_slice(&a->device.idevid), &idevid, e));
 		/*= RFC8366 5.3: idevid-issuer tells devices with one serial number apart =*/
-		if (leaf->idevid_issuer.n == 0 ||
-			lk_idevid_issuer_matches(lk_buf_slice(&leaf->idevid_issuer), idevid))
-			break;
+		if (leaf->idevid_issuer.n &&
+			!lk_idevid_issuer_matches(lk_buf_slice(&leaf->idevid_issuer), idevid))
+			continue;
+		if (!a->verified.idevid || lk_cert_same_key(a->verified.idevid, idevid))
+			return LK_OK;
+		other_key = true;
 	}
-	LK_REQUIRE(!a->verified.idevid || lk_cert_same_key(a->verified.idevid, idevid), e,
-		LK_R_MASA_DEVICE_KEY, "device %s signed with another key than it was born with",
-		leaf->serial_number);
-	return LK_OK;
 }
 
 /* Authenticated is a registrar whose own chain ends at a domain CA that we hold as an owner's; what
