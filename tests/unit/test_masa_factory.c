@@ -331,6 +331,23 @@ test_a_device_is_sold_once(void **state)
 	refuses(LK_EP_FACTORY_SALES, second, LK_R_FACTORY_SOLD); /* nor is LK-8 */
 }
 
+/* A sale names devices by number alone: of two that share one, neither is guessed. */
+static void
+test_an_ambiguous_sale(void **state)
+{
+	LK_CLEANUP(lk_freep) char *body = sale(&masa.cast.domain, "[\"" PKI_SERIAL "\"]");
+	LK_CLEANUP(pki_id_done) struct pki_id other_ca, twin;
+
+	(void)state;
+	pki_issue(NULL, &(struct pki_spec){ .cn = "Vendor's other CA", .ca = true }, &other_ca);
+	pki_issue(
+		&other_ca, &(struct pki_spec){ .cn = "Twin", .serial_number = PKI_SERIAL }, &twin);
+	masa_add_device(&masa, MASA_DEVICE, pki_cert(&masa.cast.device), "");
+	masa_add_device(&masa, "twin", pki_cert(&twin), "");
+	refuses(LK_EP_FACTORY_SALES, body, LK_R_FACTORY_DEVICE);
+	assert_non_null(strstr(lk_buf_str(&masa.reply_body), "2 devices have"));
+}
+
 static void
 test_malformed_sales(void **state)
 {
@@ -397,6 +414,7 @@ main(void)
 		TEST(test_malformed_lists),
 		TEST(test_a_device_is_sold),
 		TEST(test_a_device_is_sold_once),
+		TEST(test_an_ambiguous_sale),
 		TEST(test_malformed_sales),
 	};
 

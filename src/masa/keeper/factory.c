@@ -217,12 +217,16 @@ sell(struct lk_turn *t, const struct buyer *b, const char *owner_id, const json_
 	LK_CLEANUP(lk_record_done) struct lk_masa_device_record d = LK_RECORD_INIT(masa_device);
 	LK_CLEANUP(lk_record_done) struct lk_sale_record sale = LK_RECORD_INIT(sale);
 	struct lk_scan scan = { .index = LK_MASA_DEVICE_BY_NUMBER, .prefix = 1 };
+	int64_t namesakes;
 	bool found;
 
 	LK_REQUIRE(
 		json_is_string(serial), e, LK_R_FACTORY_SYNTAX, "a serial number is not a string");
 	LK_TRY(lk_slice_to_str(lk_slice_str(json_string_value(serial)), "serial number", d.serial,
 		sizeof d.serial, e));
+	LK_TRY(lk_store_count(lk_turn_store(t), scan.index, scan.prefix, &d.record, &namesakes, e));
+	LK_REQUIRE(namesakes < 2, e, LK_R_FACTORY_DEVICE, "%lld devices have the serial number %s",
+		(long long)namesakes, d.serial);
 	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &d.record, &found, e));
 	LK_REQUIRE(found, e, LK_R_FACTORY_DEVICE, "device %s was never born",
 		json_string_value(serial));
