@@ -15,7 +15,7 @@
 #include "artefact/json.h"
 #include "crypto/x509.h"
 
-#define LK_AUDIT_LOG_MAX       (64 * 1024) /* bytes */
+#define LK_AUDIT_LOG_MAX       (60 * 1024) /* bytes: what one message between roles carries */
 #define LK_AUDIT_EVENTS_MAX    256         /* entries that are read or written */
 #define LK_AUDIT_DOMAIN_ID_MAX 89          /* base64 of a key identifier, and its NUL */
 #define LK_AUDIT_TRUNCATED_MAX 1024        /* RFC 8995 5.8.1: counts are capped there */

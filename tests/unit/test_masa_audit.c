@@ -23,7 +23,8 @@ reads(const struct lk_buf *request)
 	struct lk_audit_log *log = NULL;
 
 	masa_ask(&masa, LK_EP_MASA_REQUESTAUDITLOG, NULL, lk_buf_slice(request));
-	assert_int_equal(masa.reply.status, 200);
+	if (masa.reply.status != 200)
+		fail_msg("%s", lk_buf_str(&masa.reply_body));
 	assert_string_equal(masa.reply.content_type, LK_TYPE_JSON);
 	MASA_OK(lk_audit_log_parse(masa.reply.body, &log, &masa_err));
 	return log;
@@ -150,32 +151,60 @@ test_refusals_are_not_in_it(void **state)
 	assert_int_equal(log->n_events, 0);
 }
 
-/* A log that is longer than a reply says so. */
+/* As many entries, each older than the one before. */
 static void
-test_what_does_not_fit_is_counted(void **state)
+add_entries(int n, const char *nonce)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
-	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
 	int i;
 
-	(void)state;
 	MASA_OK(lk_store_begin(masa.store, &masa_err));
-	for (i = 0; i < LK_AUDIT_EVENTS_MAX + 3; i++) {
+	for (i = 0; i < n; i++) {
 		LK_CLEANUP(lk_record_done)
 		struct lk_audit_entry_record r = LK_RECORD_INIT(audit_entry);
 
 		snprintf(r.id, sizeof r.id, "entry-%d", i);
 		r.date = PKI_NOW - i;
 		masa_set(r.device_id, MASA_DEVICE);
+		masa_set(r.nonce, nonce);
 		masa_set(r.assertion, "logged");
 		masa_set(r.domain_id, "BduJhdHPpfhQLyponf48JzXSGZ8=");
 		MASA_OK(lk_store_insert(masa.store, &r.record, &masa_err));
 	}
 	MASA_OK(lk_store_commit(masa.store, &masa_err));
+}
+
+/* A log that is longer than a reply says so. */
+static void
+test_what_does_not_fit_is_counted(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
+
+	(void)state;
+	add_entries(LK_AUDIT_EVENTS_MAX + 3, "");
 	masa_request(&masa, &request);
 	log = reads(&request);
 	assert_int_equal(log->n_events, LK_AUDIT_EVENTS_MAX);
 	assert_int_equal(log->arbitrary, 3);
+	assert_int_equal(log->events[0].date, PKI_NOW);
+}
+
+/* Nonces are the devices' to choose: what JSON needs many bytes for does not shut the log. */
+static void
+test_long_entries_do_not_shut_the_log(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
+	char nonce[LK_VOUCHER_NONCE_MAX];
+
+	(void)state;
+	memset(nonce, '\1', sizeof nonce - 1);
+	nonce[sizeof nonce - 1] = 0;
+	add_entries(LK_AUDIT_EVENTS_MAX, nonce);
+	masa_request(&masa, &request);
+	log = reads(&request);
+	assert_in_range(log->n_events, 64, LK_AUDIT_EVENTS_MAX - 1);
+	assert_int_equal(log->n_events + log->arbitrary, LK_AUDIT_EVENTS_MAX);
 	assert_int_equal(log->events[0].date, PKI_NOW);
 }
 
@@ -208,6 +237,7 @@ main(void)
 		TEST(test_a_former_owner_reads_on),
 		TEST(test_refusals_are_not_in_it),
 		TEST(test_what_does_not_fit_is_counted),
+		TEST(test_long_entries_do_not_shut_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,14 @@
 
 #include "artefact/audit_log.h"
 
+static void
+leave_out(struct lk_audit_log *log, uint64_t n)
+{
+	log->arbitrary += n;
+	if (log->arbitrary > LK_AUDIT_TRUNCATED_MAX)
+		log->arbitrary = LK_AUDIT_TRUNCATED_MAX;
+}
+
 /* The newest entries; what does not fit is counted. */
 static struct lk_result
 collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool *ret_entitled,
@@ -30,7 +38,7 @@ collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool
 		*ret_entitled =
 			*ret_entitled || (a->owner_id[0] && strcmp(r.owner_id, a->owner_id) == 0);
 		if (log->n_events == LK_AUDIT_EVENTS_MAX) {
-			log->arbitrary += log->arbitrary < LK_AUDIT_TRUNCATED_MAX;
+			leave_out(log, 1);
 			continue;
 		}
 		ev = &log->events[log->n_events++];
@@ -40,6 +48,22 @@ collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool
 		LK_TRY(lk_slice_to_str(lk_slice_str(r.assertion), "assertion", ev->assertion,
 			sizeof ev->assertion, e));
 	}
+}
+
+/* Devices choose their nonces, and JSON may need many bytes for one: the oldest go until the rest
+ * fits. Else one bad device could keep its next owner from its log. */
+static struct lk_result
+print(struct lk_audit_log *log, struct lk_buf *out, struct lk_err *e)
+{
+	while (!lk_audit_log_build(log, out, e).ok) {
+		size_t n = log->n_events / 8 + 1;
+
+		if (e->reason != LK_R_TOO_LARGE || n > log->n_events)
+			return (struct lk_result){ false };
+		log->n_events -= n;
+		leave_out(log, n);
+	}
+	return LK_OK;
 }
 
 struct lk_result
@@ -59,6 +83,6 @@ lk_masa_requestauditlog(struct lk_turn *t, const struct lk_message_in *m,
 	/*= RFC8995 5.8: who never owned the device gets 404 =*/
 	LK_REQUIRE(entitled, e, LK_R_MASA_NEVER_OWNER,
 		"device %s never belonged to the asking domain", a.device.serial);
-	LK_TRY(lk_audit_log_build(log, &text, e));
+	LK_TRY(print(log, &text, e));
 	return lk_masa_reply(t, m, 200, LK_TYPE_JSON, lk_buf_slice(&text), e);
 }
