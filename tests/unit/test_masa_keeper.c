@@ -84,6 +84,30 @@ test_an_error_is_text_with_a_cure(void **state)
 	assert_non_null(strstr(lk_buf_str(&masa.reply_body), r->cure));
 }
 
+/* Where all places to wait are taken, the next is told when to come back, and leaves no trace of a
+ * voucher. */
+static void
+test_a_full_house_says_when_to_come_back(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	unsigned asked;
+
+	(void)state;
+	masa_own(&masa);
+	masa_request(&masa, &request);
+	for (asked = 0; masa.waiting == asked; asked++) {
+		assert_in_range(asked, 0, 10000);
+		masa_post(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
+		MASA_OK(lk_turn_flush(lk_masa_keeper_turn(masa.keeper), &masa_err));
+	}
+	assert_int_equal(masa.reply.status, 503);
+	assert_int_equal(masa.reply.retry_after, 5);
+	assert_non_null(strstr(lk_buf_str(&masa.reply_body), "busy: "));
+	assert_int_equal(masa_audit_entries(&masa), 1);
+	masa_settle(&masa);
+	assert_int_equal(masa.vouchers, asked - 1);
+}
+
 static void
 test_other_endpoints(void **state)
 {
@@ -137,6 +161,7 @@ main(void)
 		TEST(test_one_404_for_everything_about_devices),
 		TEST(test_the_ledger_says_why),
 		TEST(test_an_error_is_text_with_a_cure),
+		TEST(test_a_full_house_says_when_to_come_back),
 		TEST(test_other_endpoints),
 		TEST(test_other_roles),
 	};

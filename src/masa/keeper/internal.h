@@ -6,6 +6,8 @@
 
 #include "masa/keeper/keeper.h"
 
+#define LK_MASA_RETRY_AFTER 5 /* seconds: what fails for a moment, a signer that starts anew */
+
 struct lk_masa_keeper {
 	struct lk_masa_settings set;
 	struct lk_turn *turn;

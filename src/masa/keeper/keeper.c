@@ -92,6 +92,8 @@ answer_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 
 	if (m->type != LK_BODY_web_request)
 		return LK_OK;
+	if (r->category == LK_CAT_AGAIN || r->category == LK_CAT_NOMEM)
+		reply.retry_after = LK_MASA_RETRY_AFTER;
 	if (is_about_devices(why->reason))
 		/*= Latchkey MASA: strangers get one 404, byte for byte the same for every device =*/
 		LK_TRY(lk_buf_append_str(&text, "There is no voucher for this request.\n", e));
@@ -128,7 +130,7 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 static struct lk_result
 overdue(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 {
-	struct lk_web_reply_body r = { .status = 503, .retry_after = 5 };
+	struct lk_web_reply_body r = { .status = 503, .retry_after = LK_MASA_RETRY_AFTER };
 
 	return lk_turn_reply(t, m, LK_BODY_web_reply, &r, e);
 }

@@ -300,7 +300,8 @@ voucher_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *
 	const struct lk_signed_body *s = m->body;
 
 	if (m->failed) {
-		reply = (struct lk_web_reply_body){ .status = 503, .retry_after = 5 };
+		reply = (struct lk_web_reply_body){ .status = 503,
+			.retry_after = LK_MASA_RETRY_AFTER };
 		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 	}
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "voucher", r.id, sizeof r.id, e));
