@@ -16,12 +16,30 @@
 
 #define DEVICES_MAX 256 /* in one request; the factory sends several */
 
+/* The certificates that the TLS client showed. */
+static struct lk_result
+client_chain(const struct lk_web_request_body *w, struct lk_certs *ret, struct lk_err *e)
+{
+	struct lk_slice list = w->chain, der;
+	bool more;
+
+	for (;;) {
+		LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+
+		LK_TRY(lk_list_next(&list, &more, &der, e));
+		if (!more)
+			return LK_OK;
+		LK_TRY(lk_cert_parse(der, &c, e));
+		LK_TRY(lk_certs_add(ret, c, e));
+	}
+}
+
 static struct lk_result
 check_factory(struct lk_turn *t, const struct lk_web_request_body *w, struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
 
-	LK_TRY(lk_masa_client_chain(w, &chain, e));
+	LK_TRY(client_chain(w, &chain, e));
 	LK_REQUIRE(chain.n > 0, e, LK_R_FACTORY_UNKNOWN, "no client certificate was shown");
 	LK_TRY(lk_chain_verify(
 		masa_of(t)->manufacturer, chain.v[0], &chain, LK_TIMES_CHECK, lk_turn_now(t), e));
@@ -110,7 +128,7 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 		t, "born", d.id, "factory", json_pack("{s:s}", "serial", d.serial), NULL, e);
 }
 
-/* {"schema":1, list: [...]}: how many there are. */
+/* {"schema":1, list: [...]}; the list is borrowed from the object, which the caller frees. */
 static struct lk_result
 open_list(struct lk_slice body, const char *list, json_t **ret_obj, const json_t **ret_list,
 	struct lk_err *e)
@@ -157,21 +175,19 @@ lk_masa_factory_devices(struct lk_turn *t, const struct lk_message_in *m,
 
 struct buyer {
 	uint32_t present;
-	uint64_t schema;
 	char owner[LK_NAME_MAX];
 	struct lk_buf domain_ca; /* DER */
 	char reference[LK_NAME_MAX];
 };
 
 static const struct lk_json_field buyer_fields[] = {
-	LK_JSON_FIELD(struct buyer, schema, "schema", U64, MANDATORY),
 	LK_JSON_FIELD(struct buyer, owner, "owner", TEXT, MANDATORY),
 	LK_JSON_BINARY_FIELD(struct buyer, domain_ca, "domain-ca", MANDATORY, LK_DER_MAX),
 	LK_JSON_FIELD(struct buyer, reference, "reference", TEXT, OPTIONAL),
 };
 static const struct lk_json_table buyer_table = { "the sale", buyer_fields,
 	LK_ARRAY_LEN(buyer_fields), offsetof(struct buyer, present), LK_R_FACTORY_SYNTAX,
-	LK_JSON_IGNORE_UNKNOWN }; /* the serial numbers are read beside it */
+	LK_JSON_IGNORE_UNKNOWN }; /* open_list() reads the schema and the serial numbers */
 
 static void
 buyer_done(struct buyer *b)

@@ -28,11 +28,9 @@ masa_handler lk_masa_requestvoucher, lk_masa_requestauditlog, lk_masa_factory_de
 /* keeper.c */
 LK_RESULT lk_masa_reply(struct lk_turn *t, const struct lk_message_in *m, int status,
 	const char *type, struct lk_slice body, struct lk_err *e);
+/* Takes the payload; NULL, of a json_pack() without memory, is refused. */
 LK_RESULT lk_masa_event(struct lk_turn *t, const char *type, const char *device_id,
 	const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e);
-/* The certificates that the TLS client showed. */
-LK_RESULT lk_masa_client_chain(
-	const struct lk_web_request_body *w, struct lk_certs *ret, struct lk_err *e);
 
 /* voucher.c: what requestvoucher and requestauditlog have in common. */
 struct asked {

@@ -5,7 +5,6 @@
  */
 #include "masa/keeper/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static masa_handler *const handlers[LK_EP_COUNT] = {
@@ -49,27 +48,10 @@ lk_masa_event(struct lk_turn *t, const char *type, const char *device_id, const 
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	struct lk_event ev = { .type = type, .device_id = device_id, .actor = actor };
 
-	if (owned)
-		LK_TRY(lk_json_print(owned, &text, e));
+	LK_REQUIRE(owned, e, LK_R_NOMEM, "no memory for an event");
+	LK_TRY(lk_json_print(owned, &text, e));
 	ev.payload = lk_buf_slice(&text);
 	return lk_turn_event(t, &ev, ret_seq, e);
-}
-
-struct lk_result
-lk_masa_client_chain(const struct lk_web_request_body *w, struct lk_certs *ret, struct lk_err *e)
-{
-	struct lk_slice list = w->chain, der;
-	bool more;
-
-	for (;;) {
-		LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
-
-		LK_TRY(lk_list_next(&list, &more, &der, e));
-		if (!more)
-			return LK_OK;
-		LK_TRY(lk_cert_parse(der, &c, e));
-		LK_TRY(lk_certs_add(ret, c, e));
-	}
 }
 
 /* What would tell a stranger whether a device exists or whose it is. */
