@@ -332,7 +332,7 @@ lk_netfilter_generation(struct lk_netfilter *n, uint32_t *ret, struct lk_err *e)
 	return LK_OK;
 }
 
-/* FNV-1a, summed over the chains, because the kernel may list them in another order. */
+/* FNV-1a, summed over tables and chains, because the kernel may list them in another order. */
 static uint64_t
 hash(uint64_t h, const struct nlattr *a)
 {
@@ -344,39 +344,65 @@ hash(uint64_t h, const struct nlattr *a)
 	return h;
 }
 
+/* So that in the sum two small changes do not make up for each other. */
+static uint64_t
+mix(uint64_t h)
+{
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	return h ^ h >> 33;
+}
+
+struct fingerprint {
+	const uint16_t *what; /* attributes to hash, 0 behind the last; 1 is the table's name */
+	uint64_t sum;
+};
+static_assert((int)NFTA_TABLE_NAME == 1 && (int)NFTA_CHAIN_TABLE == 1, "the table's name");
+
 static void
-take_chain(void *ctx, const struct nlmsghdr *h)
+take_fingerprint(void *ctx, const struct nlmsghdr *h)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
-	uint64_t chain = UINT64_C(0xcbf29ce484222325) ^ g->nfgen_family;
+	uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ g->nfgen_family;
+	struct fingerprint *f = ctx;
 	const struct nlattr *a;
 	bool ours = false;
+	size_t i;
 
 	mnl_attr_for_each(a, h, sizeof *g)
 	{
-		uint16_t type = mnl_attr_get_type(a);
-
-		if (type == NFTA_CHAIN_TABLE)
+		if (mnl_attr_get_type(a) == 1)
 			ours = strncmp(mnl_attr_get_payload(a), "latchkey",
 				       mnl_attr_get_payload_len(a)) == 0;
-		else if (type == NFTA_CHAIN_NAME || type == NFTA_CHAIN_POLICY ||
-			 type == NFTA_CHAIN_USE)
-			chain = hash(chain, a);
+		for (i = 0; f->what[i]; i++)
+			if (mnl_attr_get_type(a) == f->what[i])
+				sum = hash(sum, a);
 	}
 	if (ours)
-		*(uint64_t *)ctx += chain;
+		f->sum += mix(sum);
 }
 
 struct lk_result
 lk_netfilter_fingerprint(struct lk_netfilter *n, uint64_t *ret, struct lk_err *e)
 {
-	char message[512];
-	struct nlmsghdr *h = put_header(
-		message, nft_type(NFT_MSG_GETCHAIN), NLM_F_DUMP, n->seq++, NFPROTO_UNSPEC, 0);
-	uint64_t sum = 0;
+	/* A table that was replaced by its like, elements left out, has another handle. */
+	static const uint16_t table[] = { NFTA_TABLE_HANDLE, 0 },
+			      chain[] = { NFTA_CHAIN_NAME, NFTA_CHAIN_POLICY, NFTA_CHAIN_USE, 0 };
+	static const struct {
+		unsigned message;
+		const uint16_t *what;
+	} dumps[] = { { NFT_MSG_GETTABLE, table }, { NFT_MSG_GETCHAIN, chain } };
+	struct fingerprint f = { .sum = 0 };
+	size_t i;
 
-	LK_TRY(ask(n, h, take_chain, &sum, "the chains cannot be read", e));
-	*ret = sum;
+	for (i = 0; i < LK_ARRAY_LEN(dumps); i++) {
+		char message[512];
+		struct nlmsghdr *h = put_header(message, nft_type(dumps[i].message), NLM_F_DUMP,
+			n->seq++, NFPROTO_UNSPEC, 0);
+
+		f.what = dumps[i].what;
+		LK_TRY(ask(n, h, take_fingerprint, &f, "the tables cannot be read", e));
+	}
+	*ret = f.sum;
 	return LK_OK;
 }
 

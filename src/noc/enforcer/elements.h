@@ -55,6 +55,6 @@ LK_RESULT lk_sightings_dump(struct lk_netfilter *n, enum lk_sighting_set which,
 /* --- are the tables still ours? --------------------------------------------------------------- */
 /* Grows with each change that anybody makes to rules or elements. */
 LK_RESULT lk_netfilter_generation(struct lk_netfilter *n, uint32_t *ret, struct lk_err *e);
-/* A number over the chains of our tables, their policies and how many rules they have; 0 when there
+/* A number over our tables, their chains with policies, and how many rules these have; 0 when there
  * are none. */
 LK_RESULT lk_netfilter_fingerprint(struct lk_netfilter *n, uint64_t *ret, struct lk_err *e);
