@@ -428,6 +428,7 @@ static void
 test_the_signer_is_gone(void **state)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
 
 	(void)state;
 	masa_own(&masa);
@@ -436,7 +437,16 @@ test_the_signer_is_gone(void **state)
 	masa_ask(&masa, LK_EP_MASA_REQUESTVOUCHER, NULL, lk_buf_slice(&request));
 	assert_int_equal(masa.reply.status, 503);
 	assert_int_equal(masa.reply.retry_after, 5);
-	assert_int_equal(masa.reply.body.n, 0);
+	/*= RFC8995 5.6: an error body is human-readable UTF-8 text =*/
+	assert_string_equal(masa.reply.content_type, LK_TYPE_TEXT);
+	assert_non_null(strstr(lk_buf_str(&masa.reply_body), "role-silent: the signer is gone"));
+	/* The audit log has a voucher by now; the ledger says that it never was. */
+	masa_newest_event(&masa, &ev);
+	assert_string_equal(ev.type, "voucher-not-signed");
+	assert_string_equal(ev.device_id, MASA_DEVICE);
+	assert_string_equal(ev.actor, "signer");
+	assert_string_equal(ev.reason, "role-silent");
+	assert_non_null(memmem(ev.payload.p, ev.payload.n, "the signer is gone", 18));
 	masa.signer_down = false;
 	lk_voucher_free(grants(&request));
 }

@@ -28,9 +28,15 @@ masa_handler lk_masa_requestvoucher, lk_masa_requestauditlog, lk_masa_factory_de
 /* keeper.c */
 LK_RESULT lk_masa_reply(struct lk_turn *t, const struct lk_message_in *m, int status,
 	const char *type, struct lk_slice body, struct lk_err *e);
-/* Takes the payload; NULL, of a json_pack() without memory, is refused. */
+/* Takes the payload, of a json_pack() that may have found no memory. */
 LK_RESULT lk_masa_event(struct lk_turn *t, const char *type, const char *device_id,
 	const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e);
+
+LK_RESULT lk_masa_failure(struct lk_turn *t, const char *type, const char *device_id,
+	const char *actor, const struct lk_err *why, struct lk_err *e);
+/* What the asker is told of it; ret borrows the text. */
+LK_RESULT lk_masa_refusal(const struct lk_err *why, struct lk_buf *text,
+	struct lk_web_reply_body *ret, struct lk_err *e);
 
 /* voucher.c: what requestvoucher and requestauditlog have in common. */
 struct asked {

@@ -40,18 +40,37 @@ lk_masa_reply(struct lk_turn *t, const struct lk_message_in *m, int status, cons
 	return lk_turn_reply(t, m, LK_BODY_web_reply, &r, e);
 }
 
+/* Takes the payload, of a json_pack() that may have found no memory. */
+static struct lk_result
+append(struct lk_turn *t, struct lk_event *ev, json_t *payload, int64_t *ret_seq, struct lk_err *e)
+{
+	json_auto_t *owned = payload;
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
+
+	LK_REQUIRE(owned, e, LK_R_NOMEM, "no memory for an event");
+	LK_TRY(lk_json_print(owned, &text, e));
+	ev->payload = lk_buf_slice(&text);
+	return lk_turn_event(t, ev, ret_seq, e);
+}
+
 struct lk_result
 lk_masa_event(struct lk_turn *t, const char *type, const char *device_id, const char *actor,
 	json_t *payload, int64_t *ret_seq, struct lk_err *e)
 {
-	json_auto_t *owned = payload;
-	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	struct lk_event ev = { .type = type, .device_id = device_id, .actor = actor };
 
-	LK_REQUIRE(owned, e, LK_R_NOMEM, "no memory for an event");
-	LK_TRY(lk_json_print(owned, &text, e));
-	ev.payload = lk_buf_slice(&text);
-	return lk_turn_event(t, &ev, ret_seq, e);
+	return append(t, &ev, payload, ret_seq, e);
+}
+
+struct lk_result
+lk_masa_failure(struct lk_turn *t, const char *type, const char *device_id, const char *actor,
+	const struct lk_err *why, struct lk_err *e)
+{
+	struct lk_event ev = {
+		.type = type, .device_id = device_id, .actor = actor, .reason = why->reason
+	};
+
+	return append(t, &ev, json_pack("{s:s}", "message", why->msg), NULL, e);
 }
 
 /* What would tell a stranger whether a device exists or whose it is. */
@@ -63,27 +82,37 @@ is_about_devices(enum lk_reason reason)
 	       reason == LK_R_MASA_NEVER_OWNER;
 }
 
+struct lk_result
+lk_masa_refusal(const struct lk_err *why, struct lk_buf *text, struct lk_web_reply_body *ret,
+	struct lk_err *e)
+{
+	const struct lk_reason_info *r = lk_reason_info(why->reason);
+
+	if (is_about_devices(why->reason))
+		/*= Latchkey MASA: strangers get one 404, byte for byte the same for every device =*/
+		LK_TRY(lk_buf_append_str(text, "There is no voucher for this request.\n", e));
+	else
+		/*= RFC8995 5.6: an error body is human-readable UTF-8 text =*/
+		LK_TRY(lk_buf_printf(text, e, "%s: %s (%s %s)\n%s\n", r->symbol, why->msg,
+			r->clause.document, r->clause.section, r->cure));
+	*ret = (struct lk_web_reply_body){ .status = lk_reason_http_status(why->reason),
+		.content_type = LK_TYPE_TEXT,
+		.body = lk_buf_slice(text) };
+	if (r->category == LK_CAT_AGAIN || r->category == LK_CAT_NOMEM)
+		ret->retry_after = LK_MASA_RETRY_AFTER;
+	return LK_OK;
+}
+
 static struct lk_result
 answer_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
 	struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(1024);
-	const struct lk_reason_info *r = lk_reason_info(why->reason);
-	struct lk_web_reply_body reply = { .status = lk_reason_http_status(why->reason),
-		.content_type = LK_TYPE_TEXT };
+	struct lk_web_reply_body reply;
 
 	if (m->type != LK_BODY_web_request)
 		return LK_OK;
-	if (r->category == LK_CAT_AGAIN || r->category == LK_CAT_NOMEM)
-		reply.retry_after = LK_MASA_RETRY_AFTER;
-	if (is_about_devices(why->reason))
-		/*= Latchkey MASA: strangers get one 404, byte for byte the same for every device =*/
-		LK_TRY(lk_buf_append_str(&text, "There is no voucher for this request.\n", e));
-	else
-		/*= RFC8995 5.6: an error body is human-readable UTF-8 text =*/
-		LK_TRY(lk_buf_printf(&text, e, "%s: %s (%s %s)\n%s\n", r->symbol, why->msg,
-			r->clause.document, r->clause.section, r->cure));
-	reply.body = lk_buf_slice(&text);
+	LK_TRY(lk_masa_refusal(why, &text, &reply, e));
 	return lk_turn_reply(t, m, LK_BODY_web_reply, &reply, e);
 }
 
@@ -92,21 +121,15 @@ static struct lk_result
 record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
 	struct lk_err *e)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
-	json_auto_t *payload = json_pack("{s:s}", "message", why->msg);
+	const struct lk_web_request_body *w = m->body;
 	struct lk_event ev = {
 		.type = "refused", .actor = lk_role_name(m->from), .reason = why->reason
 	};
 
-	LK_REQUIRE(payload, e, LK_R_NOMEM, "no memory for an event");
-	if (m->body && m->type == LK_BODY_web_request) {
-		const struct lk_web_request_body *w = m->body;
-
-		LK_TRY(lk_json_set(payload, "remote", json_string(w->remote), e));
-	}
-	LK_TRY(lk_json_print(payload, &text, e));
-	ev.payload = lk_buf_slice(&text);
-	return lk_turn_event(t, &ev, NULL, e);
+	if (!w || m->type != LK_BODY_web_request)
+		return lk_masa_failure(t, ev.type, NULL, ev.actor, why, e);
+	return append(
+		t, &ev, json_pack("{s:s,s:s}", "message", why->msg, "remote", w->remote), NULL, e);
 }
 
 static struct lk_result

@@ -291,6 +291,23 @@ lk_masa_requestvoucher(struct lk_turn *t, const struct lk_message_in *m,
 	return issue(t, m, &a, assertion, &r, e);
 }
 
+/* The audit log has an entry by now and keeps it: better one too many than one too few. The ledger
+ * says why nothing came of it. */
+static struct lk_result
+not_signed(struct lk_turn *t, const struct lk_message_in *m,
+	const struct lk_voucher_issued_record *r, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(1024);
+	struct lk_web_reply_body reply;
+
+	LK_TRY(lk_masa_failure(t, "voucher-not-signed", r->device_id, "signer", m->failed, e));
+	LK_TRY(lk_masa_refusal(m->failed, &text, &reply, e));
+	/* Whatever ails the signer, the asker did nothing wrong and may try again. */
+	reply.status = 503;
+	reply.retry_after = LK_MASA_RETRY_AFTER;
+	return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
+}
+
 static struct lk_result
 voucher_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 {
@@ -299,13 +316,10 @@ voucher_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *
 	struct lk_web_reply_body reply = { .status = 200, .content_type = LK_TYPE_VOUCHER };
 	const struct lk_signed_body *s = m->body;
 
-	if (m->failed) {
-		reply = (struct lk_web_reply_body){ .status = 503,
-			.retry_after = LK_MASA_RETRY_AFTER };
-		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
-	}
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "voucher", r.id, sizeof r.id, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_VOUCHER_ISSUED_BY_ID, &r.record, e));
+	if (m->failed)
+		return not_signed(t, m, &r, e);
 	LK_TRY(lk_blob_set(&r.voucher, s->bytes, e));
 	LK_TRY(lk_turn_put(t, &r.record, e));
 	reply.body = s->bytes;
