@@ -244,13 +244,15 @@ courier_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e
 }
 
 /* Calls under way end as they began; new ones show the new certificate. */
-static void
-renewed(void *ctx, const struct lk_certs *chain)
+static struct lk_result
+renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
 {
 	struct state *s = ctx;
 
+	(void)e;
 	lk_certs_copy(chain, &s->registrar);
 	s->renewals++;
+	return LK_OK;
 }
 
 static struct lk_result

@@ -473,12 +473,14 @@ desk_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
-static void
-renewed(void *ctx, const struct lk_certs *chain)
+static struct lk_result
+renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
 {
 	struct state *s = ctx;
 
+	(void)e;
 	lk_certs_copy(chain, &s->domain.registrar);
+	return LK_OK;
 }
 
 static struct lk_result

@@ -53,6 +53,15 @@ lk_follower_check(
 	return lk_chain_verify(anchors, chain->v[0], chain, LK_TIMES_CHECK, at, e);
 }
 
+static void
+swap(struct lk_certs *a, struct lk_certs *b)
+{
+	struct lk_certs was = *a;
+
+	*a = *b;
+	*b = was;
+}
+
 static struct lk_result
 take(struct lk_follower *f, struct lk_slice packed, struct lk_err *e)
 {
@@ -63,12 +72,13 @@ take(struct lk_follower *f, struct lk_slice packed, struct lk_err *e)
 	if (chain.n > 0 && lk_cert_eq(chain.v[0], f->now.v[0]))
 		return LK_OK;
 	LK_TRY(lk_follower_check(&f->now, &chain, lk_now(lk_loop_clock(f->process->loop)), e));
-	lk_certs_done(&f->now);
-	f->now = chain;
-	chain.n = 0;
+	swap(&f->now, &chain);
+	if (!f->renewed(f->ctx, &f->now, e).ok) {
+		swap(&f->now, &chain);
+		return (struct lk_result){ false };
+	}
 	lk_cert_serial(f->now.v[0], serial);
 	lk_log(LK_LOG_NOTICE, "registrar-renewed", "serial", serial, NULL);
-	f->renewed(f->ctx, &f->now);
 	return LK_OK;
 }
 

@@ -11,8 +11,8 @@
 
 struct lk_follower; /* opaque */
 
-/* The chain is the caller's to copy. */
-typedef void lk_renewed_fn(void *ctx, const struct lk_certs *chain);
+/* The chain is the caller's to copy. What it cannot take it is shown again. */
+typedef struct lk_result lk_renewed_fn(void *ctx, const struct lk_certs *chain, struct lk_err *e);
 
 /* now: the chain that is in use; copied. */
 LK_RESULT lk_follower_new(struct lk_process *p, const struct lk_certs *now, lk_renewed_fn *renewed,

@@ -143,14 +143,12 @@ front_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
-static void
-renewed(void *ctx, const struct lk_certs *chain)
+static struct lk_result
+renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
 {
 	struct state *s = ctx;
-	struct lk_err e = { 0 };
 
-	if (!lk_front_renew(s->front, chain, &e).ok)
-		lk_log_err(&e, NULL);
+	return lk_front_renew(s->front, chain, e);
 }
 
 static struct lk_result

@@ -128,14 +128,12 @@ signer_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 	return LK_OK;
 }
 
-static void
-renewed(void *ctx, const struct lk_certs *chain)
+static struct lk_result
+renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
 {
 	struct lk_process *p = ctx;
-	struct lk_err e = { 0 };
 
-	if (!lk_signer_renew(p->state, LK_SIGNER_REGISTRAR, chain, &e).ok)
-		lk_log_err(&e, NULL);
+	return lk_signer_renew(p->state, LK_SIGNER_REGISTRAR, chain, e);
 }
 
 static struct lk_result
