@@ -187,6 +187,30 @@ test_a_product_line_that_somebody_opened(void **state)
 	assert_string_equal(line.claim, "nonce-proximity");
 }
 
+/* A line that was opened is shut by a later device that says so, and by none that says nothing. */
+static void
+test_a_product_line_is_shut_again(void **state)
+{
+	LK_CLEANUP(lk_record_done)
+	struct lk_product_line_record line = LK_RECORD_INIT(product_line);
+	int64_t events;
+
+	(void)state;
+	tell_birth("LK-7", "nonce-proximity");
+	tell_birth("LK-8", NULL);
+	masa_set(line.id, MASA_LINE);
+	MASA_OK(lk_store_get(masa.store, LK_PRODUCT_LINE_BY_ID, &line.record, &masa_err));
+	assert_string_equal(line.claim, "nonce-proximity");
+	events = masa_events(&masa);
+	tell_birth("LK-9", "none");
+	MASA_OK(lk_store_get(masa.store, LK_PRODUCT_LINE_BY_ID, &line.record, &masa_err));
+	assert_string_equal(line.claim, "none");
+	assert_int_equal(line.created_at, PKI_NOW);
+	assert_int_equal(masa_events(&masa), events + 2); /* of the line, and of the birth */
+	tell_birth("LK-10", "none");
+	assert_int_equal(masa_events(&masa), events + 3);
+}
+
 /* After a lost answer: the same certificate is no news, another one for the number is refused. */
 static void
 test_a_birth_is_told_again(void **state)
@@ -408,6 +432,7 @@ main(void)
 		TEST(test_a_device_is_born),
 		TEST(test_product_lines_are_shut_by_default),
 		TEST(test_a_product_line_that_somebody_opened),
+		TEST(test_a_product_line_is_shut_again),
 		TEST(test_a_birth_is_told_again),
 		TEST(test_a_list_counts_as_a_whole),
 		TEST(test_a_foreign_device),

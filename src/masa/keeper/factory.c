@@ -53,15 +53,20 @@ struct born {
 	uint32_t present;
 	struct lk_buf idevid; /* DER */
 	char product_line[LK_SHORT_NAME_MAX];
-	int claim; /* of a product line that is new; index of claims */
+	int claim; /* what its product line allows; index of claims */
 };
 
-static const char *const claims[] = { "none", "nonce-proximity", NULL };
+enum { CLAIM_NONE, CLAIM_NONCE_PROXIMITY };
+static const char *const claims[] = {
+	[CLAIM_NONE] = "none", [CLAIM_NONCE_PROXIMITY] = "nonce-proximity", NULL
+};
 
+enum { BORN_IDEVID, BORN_PRODUCT_LINE, BORN_CLAIM };
 static const struct lk_json_field born_fields[] = {
-	LK_JSON_BINARY_FIELD(struct born, idevid, "idevid", MANDATORY, LK_DER_MAX),
-	LK_JSON_FIELD(struct born, product_line, "product-line", TEXT, MANDATORY),
-	LK_JSON_ENUM_FIELD(struct born, claim, "claim", OPTIONAL, claims),
+	[BORN_IDEVID] = LK_JSON_BINARY_FIELD(struct born, idevid, "idevid", MANDATORY, LK_DER_MAX),
+	[BORN_PRODUCT_LINE] =
+		LK_JSON_FIELD(struct born, product_line, "product-line", TEXT, MANDATORY),
+	[BORN_CLAIM] = LK_JSON_ENUM_FIELD(struct born, claim, "claim", OPTIONAL, claims),
 };
 static const struct lk_json_table born_table = { "the device", born_fields,
 	LK_ARRAY_LEN(born_fields), offsetof(struct born, present), LK_R_FACTORY_SYNTAX,
@@ -73,20 +78,37 @@ born_done(struct born *b)
 	lk_json_done(&born_table, b);
 }
 
+/* A device of a line that is open shuts it where it says so: its other devices wait to be sold,
+ * too. None opens what is shut. */
 static struct lk_result
-add_product_line(struct lk_turn *t, const char *id, const char *claim, struct lk_err *e)
+shut_product_line(struct lk_turn *t, struct lk_product_line_record *line, struct lk_err *e)
+{
+	if (strcmp(line->claim, claims[CLAIM_NONE]) == 0)
+		return LK_OK;
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(claims[CLAIM_NONE]), "claim", line->claim, sizeof line->claim, e));
+	LK_TRY(lk_turn_put(t, &line->record, e));
+	return lk_masa_event(t, "product-line-shut", NULL, "factory",
+		json_pack("{s:s}", "product-line", line->id), NULL, e);
+}
+
+static struct lk_result
+add_product_line(struct lk_turn *t, const struct born *b, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done)
 	struct lk_product_line_record line = LK_RECORD_INIT(product_line);
 	bool found;
 
-	LK_TRY(lk_slice_to_str(lk_slice_str(id), "product line", line.id, sizeof line.id, e));
+	memcpy(line.id, b->product_line, sizeof line.id);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_PRODUCT_LINE_BY_ID, &line.record, &found, e));
 	if (found)
-		return LK_OK;
+		return lk_json_has(b->present, BORN_CLAIM) && b->claim == CLAIM_NONE
+			       ? shut_product_line(t, &line, e)
+			       : LK_OK;
 	line.created_at = lk_turn_now(t);
 	/*= Latchkey MASA: a product line allows no claim until somebody says so =*/
-	LK_TRY(lk_slice_to_str(lk_slice_str(claim), "claim", line.claim, sizeof line.claim, e));
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(claims[b->claim]), "claim", line.claim, sizeof line.claim, e));
 	return lk_turn_insert(t, &line.record, e);
 }
 
@@ -117,7 +139,7 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 			serial);
 		return LK_OK;
 	}
-	LK_TRY(add_product_line(t, b.product_line, claims[b.claim], e));
+	LK_TRY(add_product_line(t, &b, e));
 	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d.id);
 	memcpy(d.product_line, b.product_line, sizeof d.product_line);
 	LK_TRY(lk_blob_set(&d.idevid, lk_buf_slice(&b.idevid), e));
