@@ -366,7 +366,8 @@ lk_factory_cmd_product_line(struct lk_cli *cli, int argc, char **argv, struct lk
 	LK_TRY(lk_slice_to_str(lk_slice_str(claim), "--claim", entry.claim, sizeof entry.claim, e));
 	LK_TRY(lk_workshop_open(dir, &w, e));
 	LK_TRY(lk_journal_append(w.journal, &entry, false, e));
-	lk_factory_say(cli, json_pack("{s:s, s:s, s:s}", "product-line", name, "claim", claim,
-				    "note", "the MASA takes it with the line's first device, and none with any"));
+	lk_factory_say(
+		cli, json_pack("{s:s, s:s, s:s}", "product-line", name, "claim", claim, "note",
+			     "the MASA takes it with the line's first device, and none with any"));
 	return LK_OK;
 }
