@@ -373,7 +373,7 @@ hand_over(struct lk_request *c)
 		return;
 	}
 	c->view = (struct lk_request_view){
-		.method = c->http.method,
+		.method = c->route->method,
 		.path = c->http.path,
 		.query = c->http.query,
 		.content_type = lk_http1_field(&c->http, "Content-Type"),

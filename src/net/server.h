@@ -39,7 +39,7 @@ struct lk_peer {
 };
 
 struct lk_request_view {
-	const char *method;
+	const char *method;       /* the route's: a handler sees HEAD as GET */
 	const char *path;         /* not decoded */
 	const char *query;        /* "" when absent */
 	const char *content_type; /* fields are "" when absent */
