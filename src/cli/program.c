@@ -123,9 +123,11 @@ lk_cli_main(const struct lk_cli_program *p, int argc, char **argv)
 		c ? print_usage(p, c) : print_help(p);
 		return 0;
 	}
-	if (!c)
-		lk_err_set(&e, LK_R_USAGE,
-			argc < 2 ? "no command was given" : "there is no such command");
+	if (!c && argc < 2)
+		lk_err_set(&e, LK_R_USAGE, "no command was given");
+	else if (!c)
+		lk_err_set(&e, LK_R_USAGE, "there is no command '%s%s%s'", argv[1],
+			argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
 	else if (c->run(&cli, argc - words, argv + words, &e).ok)
 		return cli.status;
 	return tell_failure(p, &cli, &e);
