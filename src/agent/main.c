@@ -273,8 +273,8 @@ command(const char *name, struct lk_agent_options *set, struct lk_err *e)
 int
 main(int argc, char **argv)
 {
-	enum { OPT_ROWS = 256, OPT_CONFIG = 512, OPT_ONCE };
-	struct option words[LK_ARRAY_LEN(rows) + 4] = { { NULL } };
+	enum { OPT_ROWS = 256, OPT_CONFIG = 512, OPT_ONCE, OPT_VERSION };
+	struct option words[LK_ARRAY_LEN(rows) + 5] = { { NULL } };
 	struct lk_agent_options set = { .state_dir = NULL };
 	struct lk_err e = { 0 };
 	const char *config = NULL;
@@ -286,10 +286,15 @@ main(int argc, char **argv)
 			(struct option){ rows[i].name, required_argument, NULL, OPT_ROWS + (int)i };
 	words[i++] = (struct option){ "config", required_argument, NULL, OPT_CONFIG };
 	words[i++] = (struct option){ "once", no_argument, NULL, OPT_ONCE };
+	words[i++] = (struct option){ "version", no_argument, NULL, OPT_VERSION };
 	words[i] = (struct option){ "help", no_argument, NULL, 'h' };
 	while ((c = getopt_long(argc, argv, "jh", words, NULL)) != -1) {
 		if (c == 'h') {
 			usage(stdout);
+			return 0;
+		}
+		if (c == OPT_VERSION) {
+			puts("latchkey-agent " LK_VERSION);
 			return 0;
 		}
 		if (c == '?') {
