@@ -220,8 +220,9 @@ static const struct call {
 	{ ALL, CALL(writev) },
 	{ ALL, CALL(recvfrom) },
 	{ ALL, CALL(recvmsg) },
-	{ ALL, CALL(sendto) },
-	{ ALL, CALL(sendmsg) },
+	/* A listener that was shut down connects out by TCP Fast Open, without connect(). */
+	{ ALL, CALL(sendto), MASKED, 3, MSG_FASTOPEN, 0 },
+	{ ALL, CALL(sendmsg), MASKED, 2, MSG_FASTOPEN, 0 },
 	{ ALL, CALL(shutdown) },
 	{ ALL, CALL(close) },
 	{ ALL, CALL(fcntl) },

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,6 +133,27 @@ static bool
 try_accept(void)
 {
 	return accept4(listener, NULL, NULL, SOCK_CLOEXEC) >= 0 || errno == EAGAIN;
+}
+
+/* What connects by sending: TCP Fast Open. */
+static bool
+try_fast_open_sendto(void)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET };
+
+	return sendto(listener, "x", 1, MSG_FASTOPEN, (const struct sockaddr *)&to, sizeof to) == 1;
+}
+
+static bool
+try_fast_open_sendmsg(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct iovec x = { &(char){ 'x' }, 1 };
+	const struct msghdr m = {
+		.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &x, .msg_iovlen = 1
+	};
+
+	return sendmsg(listener, &m, MSG_FASTOPEN) == 1;
 }
 
 static bool
@@ -290,6 +312,8 @@ test_never(void **state)
 		check(profiles[i], try_keyring, KILLED);
 		check(profiles[i], try_truncate_outside, KILLED);
 		check(profiles[i], try_socket_packet, KILLED);
+		check(profiles[i], try_fast_open_sendto, KILLED);
+		check(profiles[i], try_fast_open_sendmsg, KILLED);
 	}
 }
 
