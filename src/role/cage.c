@@ -225,7 +225,12 @@ static const struct call {
 	{ ALL, CALL(sendmsg), MASKED, 2, MSG_FASTOPEN, 0 },
 	{ ALL, CALL(shutdown) },
 	{ ALL, CALL(close) },
-	{ ALL, CALL(fcntl) },
+	/* F_DUPFD to F_SETLKW; behind them come F_SETOWN and F_SETSIG, which have the kernel send any
+	 * signal to any process of this user. */
+	{ ALL, CALL(fcntl), MASKED, 1, ~UINT64_C(7), 0 },
+	{ ALL, CALL(fcntl), EQUALS, 1, 0, F_DUPFD_CLOEXEC },
+	{ ALL, CALL(fcntl), EQUALS, 1, 0, F_ADD_SEALS },
+	{ ALL, CALL(fcntl), EQUALS, 1, 0, F_GET_SEALS },
 	{ ALL, CALL(fstat) },
 	{ ALL, CALL(newfstatat) }, /* glibc's fstat() */
 	{ ALL, CALL(lseek) },

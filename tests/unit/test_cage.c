@@ -201,6 +201,19 @@ try_signal_parent(void)
 	return syscall(SYS_tgkill, parent, parent, 0) == 0;
 }
 
+/* The kernel would send the signal. */
+static bool
+try_signal_by_owner(void)
+{
+	return fcntl(pipe_fds[0], F_SETOWN, parent) == 0;
+}
+
+static bool
+try_choose_signal(void)
+{
+	return fcntl(pipe_fds[0], F_SETSIG, SIGKILL) == 0;
+}
+
 static bool
 try_execute_memory(void)
 {
@@ -306,6 +319,8 @@ test_never(void **state)
 		check(profiles[i], try_ptrace, KILLED);
 		check(profiles[i], try_kill, KILLED);
 		check(profiles[i], try_signal_parent, KILLED);
+		check(profiles[i], try_signal_by_owner, KILLED);
+		check(profiles[i], try_choose_signal, KILLED);
 		check(profiles[i], try_mount, KILLED);
 		check(profiles[i], try_dumpable, KILLED);
 		check(profiles[i], try_bpf, KILLED);
