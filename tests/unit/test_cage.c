@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,12 @@ try_fork(void)
 	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0;
 }
 
+static bool
+try_namespace(void)
+{
+	return syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) >= 0;
+}
+
 static void *
 thread(void *ctx)
 {
@@ -322,6 +329,7 @@ test_never(void **state)
 		check(profiles[i], try_signal_by_owner, KILLED);
 		check(profiles[i], try_choose_signal, KILLED);
 		check(profiles[i], try_mount, KILLED);
+		check(profiles[i], try_namespace, KILLED);
 		check(profiles[i], try_dumpable, KILLED);
 		check(profiles[i], try_bpf, KILLED);
 		check(profiles[i], try_keyring, KILLED);
