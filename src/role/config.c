@@ -202,10 +202,11 @@ struct reading {
 	const char *name;
 	struct lk_slice rest; /* lines not read yet */
 	unsigned line;
-	bool continues; /* the line starts with a blank */
+	bool indented;  /* the line starts with a blank */
+	bool continued; /* an indented line continues the last key: there is one in this section */
 	bool *seen;     /* by key */
 	char *values;
-	char text[LK_CONFIG_VALUE_MAX]; /* of the last key, for the lines that continue it */
+	char text[LK_CONFIG_VALUE_MAX]; /* of the last key */
 	bool failed;
 	struct lk_err *e;
 };
@@ -245,7 +246,9 @@ next_line(char *dst, int cap, void *stream)
 	}
 	memcpy(dst, r->rest.p, n);
 	dst[n] = 0;
-	r->continues = dst[0] == ' ' || dst[0] == '\t';
+	r->indented = dst[0] == ' ' || dst[0] == '\t';
+	if (dst[0] == '[')
+		r->continued = false;
 	r->rest = lk_slice(r->rest.p + n, r->rest.n - n);
 	return dst;
 }
@@ -255,7 +258,8 @@ take_value(struct reading *r, const char *section, const char *name, const char 
 	struct lk_err *e)
 {
 	const struct lk_config_key *k = find_key(r->spec, section, name), *near;
-	size_t n = r->continues ? strlen(r->text) : 0;
+	bool continues = r->indented && r->continued;
+	size_t n = continues ? strlen(r->text) : 0;
 
 	if (!k) {
 		near = nearest_key(r->spec, section, name);
@@ -263,9 +267,9 @@ take_value(struct reading *r, const char *section, const char *name, const char 
 			"there is no key '%s' in [%s]; the nearest is '%s' in [%s]", name, section,
 			near->key, near->section);
 	}
-	LK_REQUIRE(r->continues || !r->seen[k - r->spec->keys], e, LK_R_CONFIG_DUPLICATE,
+	LK_REQUIRE(continues || !r->seen[k - r->spec->keys], e, LK_R_CONFIG_DUPLICATE,
 		"'%s' in [%s] stands here twice", name, section);
-	r->seen[k - r->spec->keys] = true;
+	r->seen[k - r->spec->keys] = r->continued = true;
 	LK_REQUIRE(n + strlen(value) < sizeof r->text, e, LK_R_CONFIG_VALUE,
 		"[%s] %s: the value has more than %zu bytes", section, name, sizeof r->text - 1);
 	memcpy(r->text + n, value, strlen(value) + 1);

@@ -81,6 +81,11 @@ test_parse(void **state)
 		&spec, "f", LK_SLICE_LIT("[site]\nname = a,\n  b,\n\tc\n"), &v, NULL)
 			    .ok);
 	assert_string_equal(v.name, "a,b,c");
+	/* Nothing is continued across a section's line. */
+	assert_true(lk_config_parse(&spec, "f",
+		LK_SLICE_LIT("[door]\ncolour = red\n[site]\n  name = a,\n  b\n"), &v, NULL)
+			    .ok);
+	assert_string_equal(v.name, "a,b");
 }
 
 static void
@@ -99,6 +104,8 @@ test_refusals(void **state)
 			"f:1: there is no key 'count' in []; the nearest is 'count' in [site]" },
 		{ "[site]\ncount = 1\n\ncount = 1\n", LK_R_CONFIG_DUPLICATE,
 			"f:4: 'count' in [site] stands here twice" },
+		{ "[site]\nname = a\n[site]\n name = b\n", LK_R_CONFIG_DUPLICATE,
+			"f:4: 'name' in [site] stands here twice" },
 		{ "[site]\ncount = 65\n", LK_R_CONFIG_VALUE,
 			"f:2: [site] count: the value is 65, want 1 to 64" },
 		{ "[site]\ncount = -1\n", LK_R_CONFIG_VALUE,
