@@ -5,6 +5,7 @@
 #include "role/config.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <ini.h>
 #include <inttypes.h>
@@ -337,8 +338,10 @@ read_folder(const struct lk_config_spec *spec, const char *dir, void *values, st
 	int i, n;
 
 	n = scandir(dir, &names, is_conf, alphasort);
-	if (n < 0)
+	if (n < 0 && errno == ENOENT)
 		return LK_OK;
+	/* What tightens the main file may stand there. */
+	LK_REQUIRE(n >= 0, e, LK_R_FILE_IO, "%s cannot be read: %s", dir, strerror(errno));
 	for (i = 0; i < n; i++) {
 		ok = ok && lk_path_join(dir, names[i]->d_name, path, sizeof path, e).ok &&
 		     read_file(spec, path, values, e).ok;

@@ -230,6 +230,10 @@ test_files(void **state)
 	remove_file(dir, "test.conf.d/10-first.conf");
 	remove_file(dir, "test.conf.d/ignored.conf.bak");
 	remove_file(dir, "test.conf.d");
+	write_file(dir, "test.conf.d", "no folder");
+	assert_refused(lk_config_read(&spec, file, &v, &e), e, LK_R_FILE_IO);
+	assert_memory_equal(&v, &before, sizeof v);
+	remove_file(dir, "test.conf.d");
 	remove_file(dir, "test.conf");
 	assert_int_equal(rmdir(dir), 0);
 
