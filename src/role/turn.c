@@ -510,10 +510,56 @@ decide(struct lk_turn *t, lk_turn_handler *handler, const struct lk_message_in *
 	return LK_OK;
 }
 
+static void
+fail_question(struct lk_turn *t, const struct question *q, const struct lk_err *why)
+{
+	struct lk_message_in m = { q->to, 0, q->id, q->expect, NULL, q->subject, why };
+	struct lk_err e = { 0 };
+
+	lk_ignore(decide(t, q->then, &m, &e));
+}
+
 static bool
 is_answer(enum lk_body type)
 {
 	return type == LK_BODY_signed || type == LK_BODY_fetched || type == LK_BODY_port_done;
+}
+
+static struct lk_result
+receive_request(struct lk_turn *t, struct lk_message_in *m, struct lk_slice packed,
+	union any_body *body, struct lk_err *e)
+{
+	lk_turn_handler *handler = route_of(t, m);
+
+	LK_REQUIRE(handler, e, LK_R_IPC_UNASKED, "%s has no business here", lk_body_name(m->type));
+	LK_TRY(lk_body_unpack(m->type, packed, body, e));
+	return decide(t, handler, m, e);
+}
+
+static struct lk_result
+check_answer(const struct question *q, const struct lk_message_in *m, struct lk_slice packed,
+	union any_body *body, struct lk_err *e)
+{
+	LK_REQUIRE(q->to == m->from && q->expect == m->type, e, LK_R_IPC_UNASKED,
+		"%s answers a question that was put to another", lk_body_name(m->type));
+	return lk_body_unpack(m->type, packed, body, e);
+}
+
+/* What is no answer fails its question: whoever waits for it is told, not forgotten. */
+static struct lk_result
+receive_answer(struct lk_turn *t, struct lk_message_in *m, struct lk_slice packed,
+	union any_body *body, struct lk_err *e)
+{
+	LK_CLEANUP(lk_freep) struct question *q = take_question(t, m->id);
+	struct lk_err why = { 0 };
+
+	if (!q)
+		return LK_OK; /* it was overdue and has been answered for */
+	m->subject = q->subject;
+	if (check_answer(q, m, packed, body, &why).ok)
+		return decide(t, q->then, m, e);
+	fail_question(t, q, &why);
+	return lk_fail(e, why.reason, "%s", why.msg);
 }
 
 struct lk_result
@@ -522,24 +568,10 @@ lk_turn_receive(struct lk_turn *t, enum lk_role from, unsigned index, uint32_t i
 {
 	union any_body body;
 	struct lk_message_in m = { from, index, id, type, &body, "", NULL };
-	LK_CLEANUP(lk_freep) struct question *q = NULL;
-	lk_turn_handler *handler;
 
 	memset(&body, 0, sizeof body);
-	if (is_answer(type)) {
-		q = take_question(t, id);
-		if (!q)
-			return LK_OK; /* it was overdue and has been answered for */
-		LK_REQUIRE(q->to == from && q->expect == type, e, LK_R_IPC_UNASKED,
-			"%s answers a question that was put to another", lk_body_name(type));
-		m.subject = q->subject;
-		handler = q->then;
-	} else {
-		handler = route_of(t, &m);
-	}
-	LK_REQUIRE(handler, e, LK_R_IPC_UNASKED, "%s has no business here", lk_body_name(type));
-	LK_TRY(lk_body_unpack(type, packed, &body, e));
-	return decide(t, handler, &m, e);
+	return is_answer(type) ? receive_answer(t, &m, packed, &body, e)
+			       : receive_request(t, &m, packed, &body, e);
 }
 
 /* --- effects ---------------------------------------------------------------------------------- */
@@ -709,20 +741,10 @@ lk_turn_send(struct lk_turn *t, enum lk_role to, enum lk_body type, struct lk_sl
 
 /* --- time and loss ---------------------------------------------------------------------------- */
 
-static void
-fail_question(struct lk_turn *t, struct question *q, const struct lk_err *why)
-{
-	struct lk_message_in m = { q->to, 0, q->id, q->expect, NULL, q->subject, why };
-	struct lk_err e = { 0 };
-
-	lk_ignore(decide(t, q->then, &m, &e));
-	free(q);
-}
-
 void
 lk_turn_failed(struct lk_turn *t, uint32_t id, const struct lk_err *why)
 {
-	struct question *q = take_question(t, id);
+	LK_CLEANUP(lk_freep) struct question *q = take_question(t, id);
 
 	if (q)
 		fail_question(t, q, why);
@@ -751,6 +773,7 @@ fail_overdue(struct lk_turn *t, int64_t now)
 	while ((q = overdue)) {
 		overdue = q->next;
 		fail_question(t, q, &why);
+		free(q);
 	}
 }
 

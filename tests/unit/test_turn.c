@@ -444,6 +444,24 @@ test_what_has_no_route_is_an_offence(void **state)
 		e, LK_R_IPC_UNASKED);
 }
 
+/* Whoever waits for an answer is told when what comes is none. */
+static void
+test_malformed_answer_fails_its_question(void **state)
+{
+	struct lk_slice none = { NULL, 0 };
+
+	(void)state;
+	assert_true(request(1, "sign", "").ok);
+	assert_true(lk_turn_flush(t, &e).ok);
+	assert_refused(lk_turn_receive(t, LK_ROLE_SIGNER, 0, sent[0].id, LK_BODY_signed, none, &e),
+		e, LK_R_IPC_MALFORMED);
+	assert_false(lk_turn_asks(t, "key"));
+	assert_null(said_to(1));
+	assert_true(lk_turn_flush(t, &e).ok);
+	assert_int_equal(said_to(1)->kind, LK_SEND_ANSWER); /* 503 */
+	assert_int_equal(count("not-signed"), 1);
+}
+
 /* One turn with a request of each kind, whose store fails at call number n. False when there was no
  * call n. */
 static bool
@@ -517,6 +535,7 @@ main(void)
 		on_a_turn(test_silent_signer_and_overdue_request),
 		on_a_turn(test_crashed_front_leaves_others_whole),
 		on_a_turn(test_what_has_no_route_is_an_offence),
+		on_a_turn(test_malformed_answer_fails_its_question),
 		on_a_turn(test_store_that_fails_at_any_call),
 	};
 
