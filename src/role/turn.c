@@ -809,13 +809,13 @@ lk_turn_tick(struct lk_turn *t)
 			struct lk_message_in m = { p->from, p->index, p->id, p->type, NULL, p->key,
 				NULL };
 
-			if (p->deadline > now) {
+			/* Where no turn can be opened it waits for the next tick. */
+			if (p->deadline > now || !decide(t, t->set.overdue, &m, &e).ok) {
 				pp = &p->next;
 				continue;
 			}
 			*pp = p->next;
 			t->n_parked--;
-			lk_ignore(decide(t, t->set.overdue, &m, &e));
 			free(p);
 		}
 }

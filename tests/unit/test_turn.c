@@ -404,6 +404,21 @@ test_silent_signer_and_overdue_request(void **state)
 	assert_false(lk_turn_is_open(t));
 }
 
+static void
+test_overdue_request_waits_for_the_store(void **state)
+{
+	(void)state;
+	assert_true(request(1, "sign", "").ok);
+	assert_true(lk_turn_flush(t, &e).ok);
+	clock_at.ms += 500;
+	f.fail_at = f.calls + 1;
+	lk_turn_tick(t);
+	assert_false(lk_turn_is_open(t));
+	lk_turn_tick(t);
+	assert_true(lk_turn_flush(t, &e).ok);
+	assert_int_equal(said_to(1)->kind, LK_SEND_ANSWER);
+}
+
 /* A front that crashed is forgotten with what it asked; the question goes on, and so do others. */
 static void
 test_crashed_front_leaves_others_whole(void **state)
@@ -533,6 +548,7 @@ main(void)
 		on_a_turn(test_refusal_that_cannot_be_recorded),
 		on_a_turn(test_question_to_nobody_is_the_next_turn),
 		on_a_turn(test_silent_signer_and_overdue_request),
+		on_a_turn(test_overdue_request_waits_for_the_store),
 		on_a_turn(test_crashed_front_leaves_others_whole),
 		on_a_turn(test_what_has_no_route_is_an_offence),
 		on_a_turn(test_malformed_answer_fails_its_question),
