@@ -27,6 +27,7 @@
 #	lab_up PREFIX N          build it (what a dead run left is removed first)
 #	lab_down [PREFIX]        end every process in it, remove everything
 #	lab_trap                 lab_down at exit, on INT, TERM and HUP too
+#	lab_guard ARG...         as the script's first step, with its arguments: no interrupt is lost
 #	lab_exec NS CMD...       run in a namespace, with the lab's names
 #	lab_spawn NS NAME CMD... the same in the background, under a name
 #	lab_alive NAME           is it still running?
@@ -80,25 +81,26 @@ lab_namespaces()
 	return 0
 }
 
-# Start time of a process: with its id it names the process for good.
+# Start time of a process, as LAB_START: with its id it names the process for good.
 lab_start_time()
 {
 	local stat
 
+	LAB_START=
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
 	# The name in parentheses may hold anything: count from behind it.
 	# shellcheck disable=SC2086
 	set -- ${stat##*) }
-	[[ $1 != Z ]] && echo "${20}"
+	[[ $1 != Z ]] && LAB_START=${20}
 }
 
 # Is the process of this "id start-time" file still there? A reused id is not.
 lab_file_alive()
 {
-	local pid start now
+	local pid start
 
 	{ read -r pid start <"$1"; } 2>/dev/null || return 1
-	now=$(lab_start_time "$pid") && [[ $now == "$start" ]]
+	lab_start_time "$pid" && [[ $LAB_START == "$start" ]]
 }
 
 lab_mac()
@@ -117,14 +119,15 @@ lab_host()
 	echo "$addr $*" >>"$LAB_DIR/hosts"
 }
 
-# Milliseconds that only move forward, without starting a process.
+# LAB_NOW: milliseconds that only move forward. Without starting a process, as all that
+# lab_wait_for calls in its loop.
 lab_now()
 {
 	local up
 
 	read -r up _ </proc/uptime
 	up=${up/./}
-	echo $((10#$up * 10))
+	LAB_NOW=$((10#$up * 10))
 }
 
 lab_wait_for()
@@ -135,9 +138,11 @@ lab_wait_for()
 		limit=$2
 		shift 2
 	fi
-	end=$(($(lab_now) + limit * 1000))
+	lab_now
+	end=$((LAB_NOW + limit * 1000))
 	until "$@" >/dev/null 2>&1; do
-		if (($(lab_now) >= end)); then
+		lab_now
+		if ((LAB_NOW >= end)); then
 			lab_die "not within $limit s: $*"
 			return 1
 		fi
@@ -288,6 +293,31 @@ lab_trap()
 	trap 'exit 143' TERM
 }
 
+# bash 5.2 now and then loses a SIGINT that comes while it waits for a command substitution, or
+# aborts, and the script goes on with whatever that command should have said. So the script runs
+# a second time, in the background, where a SIGINT is ignored by all that it starts; here is only a
+# wait, which loses none, passes every signal on as TERM, and clears up after a script that could not.
+lab_guard()
+{
+	local child='' ended='' status owner owned
+
+	[[ -z ${LAB_GUARDED:-} ]] || return 0
+	trap 'ended=1; [[ -z $child ]] || kill -TERM "$child" 2>/dev/null' INT TERM HUP
+	LAB_GUARDED=1 "$0" "$@" &
+	child=$!
+	[[ -z $ended ]] || kill -TERM "$child" 2>/dev/null
+	until wait "$child"; status=$?; ((status <= 128)) || ! kill -0 "$child" 2>/dev/null; do :; done
+	trap '' INT TERM HUP
+	# Its own lab_down has removed this file, unless it died without.
+	for owner in "$LAB_ROOT"/latchkey-lab-*/owner; do
+		read -r owned _ <"$owner" && [[ $owned == "$child" ]] || continue
+		owner=${owner%/owner}
+		lab_down "${owner##*/latchkey-lab-}"
+	done 2>/dev/null
+	[[ -z $ended ]] || exit 130
+	exit "$status"
+}
+
 lab_up()
 {
 	lab_set "$1" || return
@@ -304,7 +334,8 @@ lab_up()
 	fi
 	LAB_KEEP='' lab_down "$1" || return
 	mkdir -m 0755 "$LAB_DIR" || return
-	echo "$$ $(lab_start_time $$)" >"$LAB_DIR/owner"
+	lab_start_time $$
+	echo "$$ $LAB_START" >"$LAB_DIR/owner"
 	# shellcheck disable=SC2034
 	if ((LAB_N > 200)); then
 		LAB_ROUTER=198.18.0.1

@@ -235,7 +235,8 @@ plug()
 	# shellcheck disable=SC2016
 	lab_spawn "dev$i" "dhcp$i" sh -c '
 		while :; do udhcpc -f -q -n -t 2 -T 1 -A 1 -i eth0 -s "$0" && exec sleep 100000; done
-		' "$(dirname "${BASH_SOURCE[0]}")/udhcpc.script"
-	lab_spawn "dev$i" "agent$i" env "TPM2OPENSSL_TCTI=$(tcti "$i")" "$agent" \
-		--state-dir "$W/dev$i" --interface eth0 --module "$module" "$@" run
+		' "$(dirname "${BASH_SOURCE[0]}")/udhcpc.script" &&
+		lab_spawn "dev$i" "agent$i" env "TPM2OPENSSL_TCTI=$(tcti "$i")" "$agent" \
+		--state-dir "$W/dev$i" --interface eth0 --module "$module" "$@" run ||
+		die "device $i does not start"
 }
