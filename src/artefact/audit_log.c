@@ -4,6 +4,7 @@
  */
 #include "artefact/audit_log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/encode.h"
@@ -147,6 +148,92 @@ lk_audit_log_judge(const struct lk_audit_log *l, const struct lk_certs *ours, st
 			date);
 	}
 	return LK_OK;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+struct lk_result
+lk_audit_log_new(struct lk_audit_log **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *l = calloc(1, sizeof *l);
+
+	LK_REQUIRE(l, e, LK_R_NOMEM, "no memory for an audit log");
+	l->events = calloc(LK_AUDIT_EVENTS_MAX, sizeof *l->events);
+	LK_REQUIRE(l->events, e, LK_R_NOMEM, "no memory for an audit log");
+	*ret = LK_TAKE(l);
+	return LK_OK;
+}
+
+/* The newest entry of the same domain that has a nonce too, or neither; NULL: there is none. */
+static struct lk_audit_event *
+newest_like(const struct lk_audit_log *l, const struct lk_audit_event *ev)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_events; i++)
+		if (!l->events[i].nonce[0] == !ev->nonce[0] &&
+			strcmp(l->events[i].domain_id, ev->domain_id) == 0)
+			return &l->events[i];
+	return NULL;
+}
+
+/*= RFC8995 5.8.1: counts of what was left out stop at 1024 =*/
+static void
+count(uint64_t *n)
+{
+	if (*n < LK_AUDIT_TRUNCATED_MAX)
+		++*n;
+}
+
+static void
+count_repeat(struct lk_audit_log *l, struct lk_audit_event *newest)
+{
+	count(&newest->truncated);
+	count(newest->nonce[0] ? &l->nonced : &l->nonceless);
+}
+
+/* The oldest entry that repeats a newer one goes; false: there is none. */
+static bool
+drop_repeat(struct lk_audit_log *l)
+{
+	size_t i = l->n_events;
+
+	while (i > 0 && !l->events[i - 1].repeats)
+		i--;
+	if (!i)
+		return false;
+	count_repeat(l, newest_like(l, &l->events[i - 1]));
+	memmove(&l->events[i - 1], &l->events[i], (l->n_events - i) * sizeof *l->events);
+	l->n_events--;
+	return true;
+}
+
+/*= RFC8995 5.8.1: of each domain the newest nonced and nonceless entry stay in an abridged log =*/
+void
+lk_audit_log_add(struct lk_audit_log *l, const struct lk_audit_event *ev)
+{
+	struct lk_audit_event *newest = newest_like(l, ev);
+
+	if (l->n_events == LK_AUDIT_EVENTS_MAX && newest) {
+		count_repeat(l, newest);
+		return;
+	}
+	if (l->n_events == LK_AUDIT_EVENTS_MAX && !drop_repeat(l)) {
+		count(&l->arbitrary);
+		return;
+	}
+	l->events[l->n_events] = *ev;
+	l->events[l->n_events++].repeats = newest != NULL;
+}
+
+void
+lk_audit_log_leave_out(struct lk_audit_log *l)
+{
+	assert(l->n_events > 0);
+	if (drop_repeat(l))
+		return;
+	l->n_events--;
+	count(&l->arbitrary);
 }
 
 static struct lk_result

@@ -6,6 +6,7 @@
  *	lk_audit_log_parse	bytes -> struct; numbers as the CDDL has them, or as strings as
  *				the RFC's own example prints them
  *	lk_audit_log_judge	by a registrar: is there anybody but us, or a nonceless voucher
+ *	lk_audit_log_add	by a MASA: entry after entry, the newest first; abridged when full
  *	lk_audit_log_build	entries -> JSON, numbers as numbers
  *
  * Pure: no clock, no log, no file.
@@ -27,6 +28,8 @@ struct lk_audit_event {
 	char nonce[129];                        /* "" is JSON's null: a nonceless voucher */
 	char assertion[16];                     /* verified, logged or proximity */
 	uint64_t truncated;                     /* entries like this one that were left out */
+	bool repeats; /* of lk_audit_log_add(): a newer entry of this domain is there, which has a
+			 nonce where this one has, and none where it has none */
 };
 
 struct lk_audit_log {
@@ -45,6 +48,15 @@ LK_DEFINE_CLEANUP(struct lk_audit_log *, lk_audit_log_free);
 LK_RESULT lk_audit_log_judge(
 	const struct lk_audit_log *l, const struct lk_certs *ours, struct lk_err *e);
 
+/* Room for LK_AUDIT_EVENTS_MAX entries. Caller frees. */
+LK_RESULT lk_audit_log_new(struct lk_audit_log **ret, struct lk_err *e);
+/* Adds an entry that is no newer than those that are there. A full log gives up what repeats a newer
+ * entry, the oldest first, and counts it; so the newest nonced and the newest nonceless entry of
+ * each domain stay, as long as these alone find room. */
+void lk_audit_log_add(struct lk_audit_log *l, const struct lk_audit_event *ev);
+/* Leaves out one entry, by the same rule; of those that repeat nothing the oldest, as "arbitrary".
+ * Asks for at least one. */
+void lk_audit_log_leave_out(struct lk_audit_log *l);
 /* Appends to out. */
 LK_RESULT lk_audit_log_build(const struct lk_audit_log *l, struct lk_buf *out, struct lk_err *e);
 /* Lines of "name: value". Appends to out. */

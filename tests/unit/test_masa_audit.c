@@ -151,29 +151,66 @@ test_refusals_are_not_in_it(void **state)
 	assert_int_equal(log->n_events, 0);
 }
 
-/* As many entries, each older than the one before. */
+/* So many entries before this date, each older than the one before; domain NULL: each of another. */
 static void
-add_entries(int n, const char *nonce)
+add_entries(int n, int64_t before, const char *domain, const char *nonce)
 {
 	int i;
 
 	MASA_OK(lk_store_begin(masa.store, &masa_err));
-	for (i = 0; i < n; i++) {
+	for (i = 1; i <= n; i++) {
 		LK_CLEANUP(lk_record_done)
 		struct lk_audit_entry_record r = LK_RECORD_INIT(audit_entry);
 
-		snprintf(r.id, sizeof r.id, "entry-%d", i);
-		r.date = PKI_NOW - i;
+		r.date = before - i;
+		snprintf(r.id, sizeof r.id, "entry-%lld", (long long)r.date);
 		masa_set(r.device_id, MASA_DEVICE);
 		masa_set(r.nonce, nonce);
 		masa_set(r.assertion, "logged");
-		masa_set(r.domain_id, "BduJhdHPpfhQLyponf48JzXSGZ8=");
+		if (domain)
+			masa_set(r.domain_id, domain);
+		else
+			snprintf(r.domain_id, sizeof r.domain_id, "domain-%d", i);
 		MASA_OK(lk_store_insert(masa.store, &r.record, &masa_err));
 	}
 	MASA_OK(lk_store_commit(masa.store, &masa_err));
 }
 
-/* A log that is longer than a reply says so. */
+#define DOMAIN "BduJhdHPpfhQLyponf48JzXSGZ8="
+
+/* Whoever has the device fills its log, and hides nobody who had it before. */
+/*= RFC8995 5.8.1: of each domain the newest nonced and nonceless entry stay in an abridged log =*/
+/*= RFC8995 5.8.1: counts of what was left out stop at 1024 =*/
+static void
+test_no_domain_is_pushed_out(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
+	const struct lk_audit_event *last;
+
+	(void)state;
+	add_entries(LK_AUDIT_EVENTS_MAX + 1100, PKI_NOW, DOMAIN, PKI_NONCE);
+	add_entries(2, PKI_NOW - 2000, DOMAIN, "");
+	add_entries(1, PKI_NOW - 3000, "AAAA", PKI_NONCE);
+	masa_request(&masa, &request);
+	log = reads(&request);
+	assert_int_equal(log->n_events, LK_AUDIT_EVENTS_MAX);
+	assert_int_equal(log->events[0].date, PKI_NOW - 1);
+	assert_int_equal(log->events[0].truncated, LK_AUDIT_TRUNCATED_MAX);
+	last = &log->events[LK_AUDIT_EVENTS_MAX - 1];
+	assert_string_equal(last->domain_id, "AAAA");
+	assert_int_equal(last->truncated, 0);
+	assert_string_equal(last[-1].domain_id, DOMAIN);
+	assert_string_equal(last[-1].nonce, "");
+	assert_int_equal(last[-1].date, PKI_NOW - 2001);
+	assert_int_equal(last[-1].truncated, 1);
+	assert_int_equal(last[-2].date, PKI_NOW - LK_AUDIT_EVENTS_MAX + 2);
+	assert_int_equal(log->nonced, LK_AUDIT_TRUNCATED_MAX);
+	assert_int_equal(log->nonceless, 1);
+	assert_int_equal(log->arbitrary, 0);
+}
+
+/* More domains than a log has lines: it says that it is not whole. */
 static void
 test_what_does_not_fit_is_counted(void **state)
 {
@@ -181,12 +218,14 @@ test_what_does_not_fit_is_counted(void **state)
 	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
 
 	(void)state;
-	add_entries(LK_AUDIT_EVENTS_MAX + 3, "");
+	add_entries(LK_AUDIT_EVENTS_MAX + 3, PKI_NOW, NULL, "");
 	masa_request(&masa, &request);
 	log = reads(&request);
 	assert_int_equal(log->n_events, LK_AUDIT_EVENTS_MAX);
 	assert_int_equal(log->arbitrary, 3);
-	assert_int_equal(log->events[0].date, PKI_NOW);
+	assert_int_equal(log->nonceless, 0);
+	assert_int_equal(log->events[0].date, PKI_NOW - 1);
+	assert_int_equal(log->events[LK_AUDIT_EVENTS_MAX - 1].date, PKI_NOW - LK_AUDIT_EVENTS_MAX);
 }
 
 /* Nonces are the devices' to choose: what JSON needs many bytes for does not shut the log. */
@@ -200,12 +239,15 @@ test_long_entries_do_not_shut_the_log(void **state)
 	(void)state;
 	memset(nonce, '\1', sizeof nonce - 1);
 	nonce[sizeof nonce - 1] = 0;
-	add_entries(LK_AUDIT_EVENTS_MAX, nonce);
+	add_entries(LK_AUDIT_EVENTS_MAX - 1, PKI_NOW, DOMAIN, nonce);
+	add_entries(1, PKI_NOW - LK_AUDIT_EVENTS_MAX, "AAAA", nonce);
 	masa_request(&masa, &request);
 	log = reads(&request);
 	assert_in_range(log->n_events, 64, LK_AUDIT_EVENTS_MAX - 1);
-	assert_int_equal(log->n_events + log->arbitrary, LK_AUDIT_EVENTS_MAX);
-	assert_int_equal(log->events[0].date, PKI_NOW);
+	assert_int_equal(log->n_events + log->nonced, LK_AUDIT_EVENTS_MAX);
+	assert_int_equal(log->arbitrary, 0);
+	assert_int_equal(log->events[0].date, PKI_NOW - 1);
+	assert_string_equal(log->events[log->n_events - 1].domain_id, "AAAA");
 }
 
 static int
@@ -236,6 +278,7 @@ main(void)
 		TEST(test_who_never_owned_it),
 		TEST(test_a_former_owner_reads_on),
 		TEST(test_refusals_are_not_in_it),
+		TEST(test_no_domain_is_pushed_out),
 		TEST(test_what_does_not_fit_is_counted),
 		TEST(test_long_entries_do_not_shut_the_log),
 	};

@@ -4,19 +4,9 @@
  */
 #include "masa/keeper/internal.h"
 
-#include <stdlib.h>
-
 #include "artefact/audit_log.h"
 
-static void
-leave_out(struct lk_audit_log *log, uint64_t n)
-{
-	log->arbitrary += n;
-	if (log->arbitrary > LK_AUDIT_TRUNCATED_MAX)
-		log->arbitrary = LK_AUDIT_TRUNCATED_MAX;
-}
-
-/* The newest entries; what does not fit is counted. */
+/* The newest entries first; what does not fit is counted. */
 static struct lk_result
 collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool *ret_entitled,
 	struct lk_err *e)
@@ -35,27 +25,23 @@ collect(struct lk_turn *t, const struct asked *a, struct lk_audit_log *log, bool
 	*ret_entitled = strcmp(a->device.owner_id, a->owner_id) == 0;
 	memcpy(r.device_id, a->device.id, sizeof r.device_id);
 	for (;;) {
-		struct lk_audit_event *ev;
+		struct lk_audit_event ev = { .date = 0 };
 
 		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
 		if (!found)
 			return LK_OK;
 		*ret_entitled = *ret_entitled || strcmp(r.owner_id, a->owner_id) == 0;
-		if (log->n_events == LK_AUDIT_EVENTS_MAX) {
-			leave_out(log, 1);
-			continue;
-		}
-		ev = &log->events[log->n_events++];
-		ev->date = r.date;
-		memcpy(ev->domain_id, r.domain_id, sizeof ev->domain_id);
-		memcpy(ev->nonce, r.nonce, sizeof ev->nonce);
-		LK_TRY(lk_slice_to_str(lk_slice_str(r.assertion), "assertion", ev->assertion,
-			sizeof ev->assertion, e));
+		ev.date = r.date;
+		memcpy(ev.domain_id, r.domain_id, sizeof ev.domain_id);
+		memcpy(ev.nonce, r.nonce, sizeof ev.nonce);
+		LK_TRY(lk_slice_to_str(lk_slice_str(r.assertion), "assertion", ev.assertion,
+			sizeof ev.assertion, e));
+		lk_audit_log_add(log, &ev);
 	}
 }
 
-/* Devices choose their nonces, and JSON may need many bytes for one: the oldest go until the rest
- * fits. Else one bad device could keep its next owner from its log. */
+/* Devices choose their nonces, and JSON may need many bytes for one: entries are left out until the
+ * rest fits. Else one bad device could keep its next owner from its log. */
 static struct lk_result
 print(struct lk_audit_log *log, struct lk_buf *out, struct lk_err *e)
 {
@@ -64,8 +50,8 @@ print(struct lk_audit_log *log, struct lk_buf *out, struct lk_err *e)
 
 		if (e->reason != LK_R_TOO_LARGE || n > log->n_events)
 			return (struct lk_result){ false };
-		log->n_events -= n;
-		leave_out(log, n);
+		while (n--)
+			lk_audit_log_leave_out(log);
 	}
 	return LK_OK;
 }
@@ -75,14 +61,12 @@ lk_masa_requestauditlog(struct lk_turn *t, const struct lk_message_in *m,
 	const struct lk_web_request_body *w, struct lk_err *e)
 {
 	LK_CLEANUP(lk_asked_done) struct asked a = ASKED_INIT;
-	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = calloc(1, sizeof *log);
+	LK_CLEANUP(lk_audit_log_freep) struct lk_audit_log *log = NULL;
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_AUDIT_LOG_MAX);
 	bool entitled;
 
-	LK_REQUIRE(log, e, LK_R_NOMEM, "no memory for an audit log");
-	log->events = calloc(LK_AUDIT_EVENTS_MAX, sizeof *log->events);
-	LK_REQUIRE(log->events, e, LK_R_NOMEM, "no memory for an audit log");
 	LK_TRY(lk_masa_ask(t, w, &a, e));
+	LK_TRY(lk_audit_log_new(&log, e));
 	LK_TRY(collect(t, &a, log, &entitled, e));
 	/*= RFC8995 5.8: who never owned the device gets 404 =*/
 	LK_REQUIRE(entitled, e, LK_R_MASA_NEVER_OWNER,
