@@ -5,6 +5,8 @@
  */
 #include "keeper_cast.h"
 
+#include "artefact/audit_log.h"
+
 /*= RFC8995 5.8: the registrar asks for the audit log after the voucher status telemetry =*/
 static void
 test_log_is_asked_for(void **state)
@@ -22,6 +24,7 @@ test_log_is_asked_for(void **state)
 	assert_string_equal(f->url, "https://" PKI_MASA_URL "/.well-known/brski/requestauditlog");
 	assert_string_equal(f->content_type, LK_TYPE_VOUCHER);
 	assert_string_equal(f->accept, LK_TYPE_JSON);
+	assert_int_equal(f->response_max, LK_AUDIT_LOG_MAX); /* no less than a MASA may send */
 	assert_true(lk_slice_eq(f->body, lk_blob_slice(&site_run(&s)->registrar_request)));
 	assert_string_equal(s.run.audit_state, "asked");
 	site_done(&s);

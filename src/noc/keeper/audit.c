@@ -13,6 +13,10 @@
 
 static lk_turn_handler log_came;
 
+static const struct masa_operation requestauditlog = {
+	"requestauditlog", LK_TYPE_JSON, LK_AUDIT_LOG_MAX, log_came
+};
+
 struct lk_result
 lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e)
 {
@@ -24,7 +28,7 @@ lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e)
 		LK_SLICE_LIT("asked"), "state", run->audit_state, sizeof run->audit_state, e));
 	LK_TRY(lk_turn_put(t, &run->record, e));
 	/*= RFC8995 5.8: the registrar asks for the audit log after the voucher status telemetry =*/
-	return lk_brski_fetch(t, &d, run, "requestauditlog", LK_TYPE_JSON, log_came, e);
+	return lk_brski_fetch(t, &d, run, &requestauditlog, e);
 }
 
 /* Ourselves by the domain id that the MASA computes of the certificate it pinned: any of the chain

@@ -9,10 +9,13 @@
 #include "base/encode.h"
 #include "crypto/digest.h"
 
-#define MASA_RESPONSE_MAX (32 * 1024)
-#define MASA_PATH         "/.well-known/brski" /* RFC 8995 2.3.2 */
+#define MASA_PATH "/.well-known/brski" /* RFC 8995 2.3.2 */
 
 static lk_turn_handler request_signed, voucher_came;
+
+static const struct masa_operation requestvoucher = {
+	"requestvoucher", LK_TYPE_VOUCHER, 32 * 1024, voucher_came
+};
 
 /* --- POST requestvoucher ---------------------------------------------------------------------- */
 
@@ -93,8 +96,7 @@ ask_again(struct lk_turn *t, const struct lk_run_record *run, const struct lk_ce
 	memcpy(d.id, run->device_id, sizeof d.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
 	if (run->registrar_request.n)
-		return lk_brski_fetch(
-			t, &d, run, "requestvoucher", LK_TYPE_VOUCHER, voucher_came, e);
+		return lk_brski_fetch(t, &d, run, &requestvoucher, e);
 	return ask_masa(t, &d, run, idevid, e);
 }
 
@@ -207,22 +209,22 @@ list_certs(const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e)
 
 struct lk_result
 lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d, const struct lk_run_record *run,
-	const char *operation, const char *accept, lk_turn_handler *then, struct lk_err *e)
+	const struct masa_operation *op, struct lk_err *e)
 {
 	const struct manufacturer *m = lk_identity_manufacturer(keeper_of(t), d->manufacturer_id);
 	LK_CLEANUP(lk_voucher_request_freep) struct lk_voucher_request *r = NULL;
 	LK_CLEANUP(lk_buf_done) struct lk_buf anchors = LK_BUF_INIT(32 * 1024);
 	struct lk_fetch_body f = { .method = "POST",
 		.content_type = LK_TYPE_VOUCHER,
-		.response_max = MASA_RESPONSE_MAX,
+		.response_max = op->answer_max,
 		.redirects_max = 1 };
 
 	/*= A1.2: nothing leaves the network for a manufacturer that is not trusted =*/
 	LK_REQUIRE(m && strcmp(m->record.trust, "trusted") == 0, e, LK_R_MANUFACTURER_DISTRUSTED,
 		"manufacturer %s is not trusted any more", d->manufacturer_id);
 	LK_TRY(lk_voucher_request_parse(lk_blob_slice(&run->pledge_request), &r, e));
-	LK_TRY(masa_url(m, lk_cms_signer(r->cms), operation, f.url, sizeof f.url, e));
-	LK_TRY(lk_slice_to_str(lk_slice_str(accept), "accept", f.accept, sizeof f.accept, e));
+	LK_TRY(masa_url(m, lk_cms_signer(r->cms), op->name, f.url, sizeof f.url, e));
+	LK_TRY(lk_slice_to_str(lk_slice_str(op->answer), "accept", f.accept, sizeof f.accept, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->record.id), "manufacturer", f.manufacturer,
 		sizeof f.manufacturer, e));
 	/*= RFC8995 5.4: the MASA's TLS certificate is verified with the manufacturer's anchors =*/
@@ -230,7 +232,7 @@ lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d, const struct
 	f.anchors = lk_buf_slice(&anchors);
 	f.body = lk_blob_slice(&run->registrar_request);
 	return lk_turn_ask(
-		t, LK_ROLE_COURIER, LK_BODY_fetch, &f, LK_BODY_fetched, run->id, then, e);
+		t, LK_ROLE_COURIER, LK_BODY_fetch, &f, LK_BODY_fetched, run->id, op->then, e);
 }
 
 static struct lk_result
@@ -249,14 +251,14 @@ request_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *
 		return run_fails(t, &run, &d, "voucher-request-not-signed", "signer", m->failed, e);
 	LK_TRY(lk_blob_set(&run.registrar_request, s->bytes, e));
 	LK_TRY(lk_turn_put(t, &run.record, e));
-	if (!lk_brski_fetch(t, &d, &run, "requestvoucher", LK_TYPE_VOUCHER, voucher_came, &why).ok)
+	if (!lk_brski_fetch(t, &d, &run, &requestvoucher, &why).ok)
 		return run_fails(t, &run, &d, "masa-not-asked", "keeper", &why, e);
 	return LK_OK;
 }
 
 /* What the MASA's status means for the pledge: RFC 8995 5.6. */
 static struct lk_result
-check_status(const struct lk_fetched_body *f, const char *want_type, struct lk_err *e)
+check_status(const struct lk_fetched_body *f, struct lk_err *e)
 {
 	/*= RFC8995 5.6: a MASA that needs time is asked again; the pledge is told 202 =*/
 	LK_REQUIRE(f->status != 202 && f->status != 503, e, LK_R_MASA_LATER,
@@ -264,9 +266,9 @@ check_status(const struct lk_fetched_body *f, const char *want_type, struct lk_e
 	LK_REQUIRE(f->status == 200, e, LK_R_MASA_REFUSED, "the MASA answered %lld: %.*s",
 		(long long)f->status, (int)(f->body.n < 120 ? f->body.n : 120),
 		(const char *)f->body.p);
-	LK_REQUIRE(lk_media_type_is(f->content_type, want_type), e, LK_R_MASA_ANSWER,
+	LK_REQUIRE(lk_media_type_is(f->content_type, requestvoucher.answer), e, LK_R_MASA_ANSWER,
 		"the MASA answered with %s, want %s",
-		f->content_type[0] ? f->content_type : "no type", want_type);
+		f->content_type[0] ? f->content_type : "no type", requestvoucher.answer);
 	LK_REQUIRE(f->body.n > 0, e, LK_R_MASA_ANSWER, "the MASA answered with an empty body");
 	return LK_OK;
 }
@@ -316,7 +318,7 @@ voucher_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 			lk_reason_info(m->failed->reason)->symbol, m->failed->msg);
 		return run_fails(t, &run, &d, "masa-unreachable", "courier", &why, e);
 	}
-	if (!check_status(f, LK_TYPE_VOUCHER, &why).ok)
+	if (!check_status(f, &why).ok)
 		return run_fails(t, &run, &d, "masa-refused", "masa", &why, e);
 	if (!audit_voucher(t, &d, &run, f->body, &v, &why).ok)
 		return run_fails(t, &run, &d, "voucher-refused", "keeper", &why, e);

@@ -202,10 +202,16 @@ LK_RESULT lk_certificates_revoke(struct lk_turn *t, const char *device_id, const
 
 /* brski.c: an operator decided on a run that waits. */
 LK_RESULT lk_brski_resume(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
+/* What a MASA is asked for: RFC 8995 5.5, 5.8. */
+struct masa_operation {
+	const char *name;   /* the last segment of its path */
+	const char *answer; /* media type */
+	int64_t answer_max; /* bytes */
+	lk_turn_handler *then;
+};
 /* Posts the run's registrar request to the MASA's operation. */
 LK_RESULT lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d,
-	const struct lk_run_record *run, const char *operation, const char *accept,
-	lk_turn_handler *then, struct lk_err *e);
+	const struct lk_run_record *run, const struct masa_operation *op, struct lk_err *e);
 /* audit.c: whether the run may go on to its credential, or has to wait for the log. */
 LK_RESULT lk_audit_gate(
 	struct lk_turn *t, const struct lk_run_record *run, bool *ret_wait, struct lk_err *e);
