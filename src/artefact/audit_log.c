@@ -147,6 +147,13 @@ lk_audit_log_judge(const struct lk_audit_log *l, const struct lk_certs *ours, st
 		LK_REQUIRE(ev->nonce[0], e, LK_R_AUDIT_NONCELESS, "a voucher of %s has no nonce",
 			date);
 	}
+	/*= RFC8995 5.8.3: a nonceless voucher could be used again, also after a reset =*/
+	LK_REQUIRE(!l->nonceless, e, LK_R_AUDIT_NONCELESS,
+		"%llu vouchers without nonce were left out", (unsigned long long)l->nonceless);
+	/*= RFC8995 5.8.1: a log that left out more than repeats decides nothing =*/
+	LK_REQUIRE(!l->arbitrary, e, LK_R_AUDIT_ABRIDGED,
+		"%llu entries were left out that may be of any domain",
+		(unsigned long long)l->arbitrary);
 	return LK_OK;
 }
 

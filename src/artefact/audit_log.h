@@ -44,7 +44,8 @@ struct lk_audit_log *lk_audit_log_free(struct lk_audit_log *l);
 LK_DEFINE_CLEANUP(struct lk_audit_log *, lk_audit_log_free);
 
 /* RFC 8995 5.8.3: refuses with LK_R_AUDIT_DOMAIN when a voucher went to a domain of which no
- * certificate is in `ours`, with LK_R_AUDIT_NONCELESS for one without nonce, also to us. */
+ * certificate is in `ours`, with LK_R_AUDIT_NONCELESS for one without nonce, also to us, and with
+ * LK_R_AUDIT_ABRIDGED a log that may hide either. */
 LK_RESULT lk_audit_log_judge(
 	const struct lk_audit_log *l, const struct lk_certs *ours, struct lk_err *e);
 

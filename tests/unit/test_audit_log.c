@@ -157,6 +157,8 @@ test_judge(void **state)
 		struct lk_audit_log *absent = log_of(&cast.domain, &cast.domain, "");
 
 		assert_true(lk_audit_log_judge(ours, &cast.registrar.chain, &e).ok);
+		ours->nonced = 7; /* repeats stand for what is there */
+		assert_true(lk_audit_log_judge(ours, &cast.registrar.chain, &e).ok);
 		/*= RFC8995 5.8.3: a voucher for an unexpected domain is looked for =*/
 		assert_refused(lk_audit_log_judge(shared, &cast.registrar.chain, &e), e,
 			LK_R_AUDIT_DOMAIN);
@@ -165,6 +167,32 @@ test_judge(void **state)
 		assert_refused(lk_audit_log_judge(null, &cast.registrar.chain, &e), e,
 			LK_R_AUDIT_NONCELESS);
 		assert_refused(lk_audit_log_judge(absent, &cast.registrar.chain, &e), e,
+			LK_R_AUDIT_NONCELESS);
+	}
+	pki_cast_done(&cast);
+}
+
+/* The registrar knows what it was not shown. */
+static void
+test_judge_what_was_left_out(void **state)
+{
+	struct pki_cast cast;
+	struct lk_err e;
+
+	(void)state;
+	pki_cast_init(&cast);
+	{
+		LK_CLEANUP(lk_audit_log_freep)
+		struct lk_audit_log *log =
+			log_of(&cast.domain, &cast.registrar, ",\"nonce\":\"12345678\"");
+
+		/*= RFC8995 5.8.1: a log that left out more than repeats decides nothing =*/
+		log->arbitrary = 1;
+		assert_refused(lk_audit_log_judge(log, &cast.registrar.chain, &e), e,
+			LK_R_AUDIT_ABRIDGED);
+		/*= RFC8995 5.8.3: a nonceless voucher could be used again, also after a reset =*/
+		log->nonceless = 1;
+		assert_refused(lk_audit_log_judge(log, &cast.registrar.chain, &e), e,
 			LK_R_AUDIT_NONCELESS);
 	}
 	pki_cast_done(&cast);
@@ -257,6 +285,7 @@ main(void)
 		cmocka_unit_test(test_too_many_events),
 		cmocka_unit_test(test_later_version),
 		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_judge_what_was_left_out),
 		cmocka_unit_test(test_domain_id),
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_print),
