@@ -382,6 +382,45 @@ test_a_repeat_gets_the_same_voucher(void **state)
 	assert_int_equal(masa_audit_entries(&masa), 1);
 }
 
+static int
+vouchers_kept(void)
+{
+	struct lk_voucher_issued_record r = LK_RECORD_INIT(voucher_issued);
+
+	return (int)masa_count(&masa, LK_VOUCHER_ISSUED_BY_ID, &r.record);
+}
+
+/*= Latchkey MASA: a voucher is kept for as long as its request may be repeated =*/
+static void
+test_old_vouchers_go_with_the_next(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf request = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf second = LK_BUF_INIT(LK_CMS_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf third = LK_BUF_INIT(LK_CMS_MAX);
+	const struct pki_id *registrar = &masa.cast.registrar;
+	const struct lk_slice none = { NULL, 0 };
+
+	(void)state;
+	masa_own(&masa);
+	masa_request(&masa, &request);
+	masa_registrar_request(&masa, registrar, none, "nonce", "\"second-nonce\"", &second);
+	masa_registrar_request(&masa, registrar, none, "nonce", "\"third-nonce\"", &third);
+	lk_voucher_free(grants(&request));
+	masa.clock.seconds += 5 * PKI_DAY - 1;
+	lk_voucher_free(grants(&request)); /* a repeat */
+	lk_voucher_free(grants(&second));
+	assert_int_equal(masa.signatures, 2);
+	assert_int_equal(vouchers_kept(), 2);
+	masa.clock.seconds += 1;
+	lk_voucher_free(grants(&third));
+	assert_int_equal(vouchers_kept(), 2);
+	lk_voucher_free(grants(&second));
+	assert_int_equal(masa.signatures, 3);
+	lk_voucher_free(grants(&request)); /* of a device that is long gone: another issue */
+	assert_int_equal(masa.signatures, 4);
+	assert_int_equal(masa_audit_entries(&masa), 4);
+}
+
 /* Two that are in flight at once are signed once, and both are answered: a registrar that lost its
  * connection asks again before the first is done. */
 static void
@@ -797,6 +836,7 @@ main(void)
 		TEST(test_pins_by_policy),
 		TEST(test_each_issue_is_in_the_audit_log),
 		TEST(test_a_repeat_gets_the_same_voucher),
+		TEST(test_old_vouchers_go_with_the_next),
 		TEST(test_a_repeat_in_flight_shares_the_voucher),
 		TEST(test_a_repeat_in_flight_shares_the_failure),
 		TEST(test_the_signer_is_gone),

@@ -9,6 +9,10 @@
 #include "base/encode.h"
 #include "crypto/digest.h"
 
+/* A pledge repeats its request for up to four days (RFC 8995 5.6), and there is one for the clocks. */
+#define REPEAT_SECONDS (5 * INT64_C(86400))
+#define FORGET_MAX     64 /* looked at with each issue */
+
 static lk_turn_handler voucher_signed;
 
 void
@@ -224,6 +228,35 @@ append_audit(
 	return lk_turn_insert(t, &r.record, e);
 }
 
+/* Whether the request that it answers will not come again, or gets another voucher if it does. */
+static bool
+is_over(const struct lk_voucher_issued_record *r, int64_t now)
+{
+	return now >= (r->expires_at ? r->expires_at : r->issued_at + REPEAT_SECONDS);
+}
+
+/* Vouchers are kept for repeats alone; that they left stands in audit log and ledger. So a device's
+ * old ones go with its next, and no device has more than those of the last days. */
+/*= Latchkey MASA: a voucher is kept for as long as its request may be repeated =*/
+static struct lk_result
+forget_old(struct lk_turn *t, const char *device_id, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done)
+	struct lk_voucher_issued_record r = LK_RECORD_INIT(voucher_issued);
+	struct lk_scan scan = { .index = LK_VOUCHER_ISSUED_BY_DEVICE, .prefix = 1 };
+	bool found = true;
+	int i;
+
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(device_id), "device", r.device_id, sizeof r.device_id, e));
+	for (i = 0; found && i < FORGET_MAX; i++) {
+		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
+		if (found && is_over(&r, lk_turn_now(t)))
+			LK_TRY(lk_turn_remove(t, &r.record, e));
+	}
+	return LK_OK;
+}
+
 /* Recorded in the ledger, the audit log and the list of what left; then the signer is asked. */
 static struct lk_result
 issue(struct lk_turn *t, const struct lk_message_in *m, const struct asked *a,
@@ -234,6 +267,7 @@ issue(struct lk_turn *t, const struct lk_message_in *m, const struct asked *a,
 	};
 	LK_CLEANUP(lk_cert_freep) struct lk_cert *idevid = NULL;
 
+	LK_TRY(forget_old(t, a->device.id, e));
 	LK_TRY(append_audit(t, a, assertion, e));
 	LK_TRY(lk_masa_event(t, "voucher-decided", a->device.id, "registrar",
 		json_pack("{s:s,s:s,s:s,s:s}", "owner", a->owner_id, "assertion",
@@ -283,7 +317,7 @@ lk_masa_requestvoucher(struct lk_turn *t, const struct lk_message_in *m,
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_VOUCHER_ISSUED_BY_DIGEST, &r.record, &found, e));
 	/* The same request again gets the same voucher, while that is good; RFC 8995 5.5.1 renews.
 	 */
-	if (found && r.voucher.n && (!r.expires_at || lk_turn_now(t) < r.expires_at))
+	if (found && r.voucher.n && !is_over(&r, lk_turn_now(t)))
 		return lk_masa_reply(t, m, 200, LK_TYPE_VOUCHER, lk_blob_slice(&r.voucher), e);
 	/* While it is being signed, too: another issue would take the first asker's answer. */
 	if (found && lk_turn_asks(t, r.id))
