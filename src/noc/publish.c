@@ -39,13 +39,16 @@ struct lk_publisher {
 static struct lk_result
 take(struct list *l, struct lk_slice packed, struct lk_err *e)
 {
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CRL_MAX);
 	struct lk_crl_body b;
 
 	LK_TRY(lk_body_unpack(LK_BODY_crl, packed, &b, e));
 	if (b.number == l->number)
 		return LK_OK;
-	lk_buf_clear(&l->der);
-	LK_TRY(lk_buf_append(&l->der, b.der, e));
+	LK_TRY(lk_buf_append(&der, b.der, e));
+	lk_buf_done(&l->der);
+	l->der = der;
+	der = LK_BUF_INIT(LK_CRL_MAX);
 	l->number = b.number;
 	l->this_update = b.this_update;
 	l->next_update = b.next_update;
@@ -61,10 +64,8 @@ on_list(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err
 	struct lk_err e = { 0 };
 
 	(void)why;
-	if (m && !take(l, m->body, &e).ok) {
-		l->number = 0; /* half of a list is none */
+	if (m && !take(l, m->body, &e).ok)
 		lk_log_err(&e, "list", lk_crl_lists[tag].path, NULL);
-	}
 }
 
 static void
