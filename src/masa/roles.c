@@ -141,6 +141,7 @@ keeper_close(struct lk_process *p)
 
 static const struct lk_message_route keeper_routes[] = {
 	{ LK_BODY_web_request, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_refused, LK_ROLE_FRONT, lk_keeper_host_message },
 };
 
 const struct lk_role_work lk_masa_keeper_role = { .routes = keeper_routes,

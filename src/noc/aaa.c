@@ -21,6 +21,7 @@
 #include "net/server.h"
 #include "noc/noc.h"
 #include "role/certs_file.h"
+#include "role/refusals.h"
 #include "role/tls_key.h"
 
 #define BODY_MAX           8192
@@ -32,6 +33,7 @@ struct state {
 	struct lk_anchors *anchors; /* above the RADIUS server's client certificate */
 	SSL_CTX *tls;
 	struct lk_server *server;
+	struct lk_refusals *refusals;
 };
 
 struct question {
@@ -122,12 +124,19 @@ read_question(const struct lk_noc_config *c, struct lk_slice body, struct lk_gra
 
 /* The RADIUS server takes 401 for a no, and anything that is not the clear yes as well. */
 static void
-refuse(struct lk_request *r, const struct lk_err *why)
+say_no(struct lk_request *r)
 {
 	struct lk_reply reply = { .status = 401 };
 
-	lk_log_err(why, "peer", lk_request_view(r)->peer->remote, NULL);
 	lk_request_reply(r, &reply);
+}
+
+/* Before the keeper heard of it. */
+static void
+refuse(const struct state *s, struct lk_request *r, const struct lk_err *why)
+{
+	lk_refusals_note(s->refusals, lk_request_view(r)->peer, why);
+	say_no(r);
 }
 
 static void
@@ -141,7 +150,8 @@ granted(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err
 
 	(void)tag;
 	if (!m) {
-		refuse(r, why);
+		lk_log_err(why, "peer", lk_request_view(r)->peer->remote, NULL);
+		say_no(r);
 		return;
 	}
 	/*= SEC-04: the session's name is the local id of the authenticated certificate's device =*/
@@ -152,7 +162,8 @@ granted(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err
 			"\"reply:Session-Timeout\":{\"do_xlat\":false,\"value\":[\"%lld\"]}}",
 			g.device_id, (long long)g.session_seconds)
 			 .ok) {
-		refuse(r, &e);
+		lk_log_err(&e, NULL);
+		say_no(r);
 		return;
 	}
 	reply.body = lk_buf_slice(&text);
@@ -186,7 +197,7 @@ on_authorize(struct lk_request *r, void *ctx)
 		!lk_process_ask(
 			s->process, LK_ROLE_KEEPER, 0, LK_BODY_grant_request, &g, granted, r, 0, &e)
 			 .ok)
-		refuse(r, &e);
+		refuse(s, r, &e);
 }
 
 static void
@@ -196,10 +207,18 @@ on_accounting(struct lk_request *r, void *ctx)
 	struct lk_err e = { 0 };
 
 	if (!check_client(ctx, lk_request_view(r), &e).ok) {
-		refuse(r, &e);
+		refuse(ctx, r, &e);
 		return;
 	}
 	lk_request_reply(r, &reply);
+}
+
+static void
+on_refusal(void *ctx, const struct lk_peer *peer, const struct lk_err *e)
+{
+	struct state *s = ctx;
+
+	lk_refusals_note(s->refusals, peer, e);
 }
 
 static const struct lk_route http_routes[] = {
@@ -243,10 +262,12 @@ aaa_start(struct lk_process *p, struct lk_err *e)
 	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "radius", 0),
 		.routes = http_routes,
 		.n_routes = LK_ARRAY_LEN(http_routes),
-		.ctx = s };
+		.ctx = s,
+		.on_refusal = on_refusal };
 
 	if (set.listen_fd < 0)
 		return LK_OK; /* no RADIUS server is served */
+	LK_TRY(lk_refusals_new(p, &s->refusals, e));
 	LK_TRY(lk_tls_key_new(p, LK_SIGNER_AAA, s->chain.v[0], &key, e));
 	tls.key = key;
 	LK_TRY(lk_tls_server_new(&tls, &s->tls, e));
@@ -262,6 +283,7 @@ aaa_close(struct lk_process *p)
 	if (!s)
 		return;
 	lk_server_free(s->server);
+	lk_refusals_free(s->refusals);
 	SSL_CTX_free(s->tls);
 	lk_anchors_free(s->anchors);
 	lk_certs_done(&s->chain);

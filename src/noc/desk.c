@@ -18,6 +18,7 @@
 #include "noc/desk/model.h"
 #include "noc/follower.h"
 #include "noc/noc.h"
+#include "role/refusals.h"
 
 #define BODY_MAX (56 * 1024)
 /* A manifest and what comes with it; what the desk adds has room behind it. */
@@ -37,6 +38,7 @@ struct state {
 	struct lk_follower *follower;
 	struct lk_est_labels labels;
 	struct lk_server *server;
+	struct lk_refusals *refusals;
 	struct lk_timer *commit;
 	struct lk_cage_path paths[1];
 };
@@ -483,6 +485,14 @@ renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
 	return LK_OK;
 }
 
+static void
+on_refusal(void *ctx, const struct lk_peer *peer, const struct lk_err *e)
+{
+	struct state *s = ctx;
+
+	lk_refusals_note(s->refusals, peer, e);
+}
+
 static struct lk_result
 desk_start(struct lk_process *p, struct lk_err *e)
 {
@@ -490,8 +500,10 @@ desk_start(struct lk_process *p, struct lk_err *e)
 	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "operators", 0),
 		.routes = http_routes,
 		.n_routes = LK_ARRAY_LEN(http_routes),
-		.ctx = s };
+		.ctx = s,
+		.on_refusal = on_refusal };
 
+	LK_TRY(lk_refusals_new(p, &s->refusals, e));
 	LK_TRY(lk_follower_new(p, &s->domain.registrar, renewed, s, &s->follower, e));
 	LK_TRY(lk_timer_new(p->loop, on_commit, s, &s->commit, e));
 	lk_timer_at(s->commit, lk_loop_now_ms(p->loop) + COMMIT_MS);
@@ -506,6 +518,7 @@ desk_close(struct lk_process *p)
 	if (!s)
 		return;
 	lk_server_free(s->server);
+	lk_refusals_free(s->refusals);
 	lk_follower_free(s->follower);
 	lk_timer_free(s->commit);
 	lk_model_free(s->model);

@@ -143,6 +143,9 @@ keeper_close(struct lk_process *p)
 
 static const struct lk_message_route routes[] = {
 	{ LK_BODY_web_request, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_refused, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_refused, LK_ROLE_AAA, lk_keeper_host_message },
+	{ LK_BODY_refused, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_get_crl, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_get_registrar, LK_ROLE_FRONT, lk_keeper_host_message },
 	{ LK_BODY_get_registrar, LK_ROLE_COURIER, lk_keeper_host_message },

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/server.h"
 #include "role/crl_list.h"
+#include "role/refusals.h"
 
 #define LISTENERS_MAX 8
 #define FIRST_MS      1000  /* until there is a first list */
@@ -31,6 +32,7 @@ struct lk_publisher {
 	struct lk_route routes[LK_CRL_LIST_COUNT];
 	struct lk_server *servers[LISTENERS_MAX];
 	size_t n_servers;
+	struct lk_refusals *refusals;
 	struct lk_timer *timer;
 };
 
@@ -144,8 +146,9 @@ on_request(struct lk_request *r, void *ctx)
 static void
 on_refusal(void *ctx, const struct lk_peer *peer, const struct lk_err *e)
 {
-	(void)ctx;
-	lk_log_err(e, "peer", peer->remote, NULL);
+	struct lk_publisher *x = ctx;
+
+	lk_refusals_note(x->refusals, peer, e);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -187,6 +190,7 @@ lk_publisher_new(
 		x->routes[i] =
 			(struct lk_route){ "GET", lk_crl_lists[i].path, NULL, 0, on_request };
 	}
+	LK_TRY(lk_refusals_new(p, &x->refusals, e));
 	LK_TRY(listen_all(x, e));
 	LK_TRY(lk_timer_new(p->loop, on_timer, x, &x->timer, e));
 	if (x->n_servers)
@@ -205,8 +209,8 @@ lk_publisher_free(struct lk_publisher *x)
 	lk_process_forget(x->process, x);
 	while (x->n_servers)
 		lk_server_free(x->servers[--x->n_servers]);
-	if (x->timer)
-		lk_timer_free(x->timer);
+	lk_refusals_free(x->refusals);
+	lk_timer_free(x->timer);
 	for (i = 0; i < LK_CRL_LIST_COUNT; i++)
 		lk_buf_done(&x->lists[i].der);
 	free(x);

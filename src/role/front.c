@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
+#include "role/refusals.h"
 #include "role/tls_key.h"
 
 #define LISTENERS_MAX 8
@@ -19,6 +20,7 @@ struct lk_front {
 	struct lk_route routes[LK_EP_COUNT];
 	size_t n_routes;
 	SSL_CTX *tls;
+	struct lk_refusals *refusals;
 	struct lk_server *servers[LISTENERS_MAX];
 	size_t n_servers;
 };
@@ -132,14 +134,16 @@ on_request(struct lk_request *r, void *ctx)
 			 f->process, LK_ROLE_KEEPER, 0, LK_BODY_web_request, &w, answered, r, 0, &e)
 			 .ok)
 		return;
+	lk_refusals_note(f->refusals, v->peer, &e);
 	lk_request_reply_err(r, &e);
 }
 
 static void
 on_refusal(void *ctx, const struct lk_peer *peer, const struct lk_err *e)
 {
-	(void)ctx;
-	lk_log_err(e, "peer", peer->remote, NULL);
+	struct lk_front *f = ctx;
+
+	lk_refusals_note(f->refusals, peer, e);
 }
 
 static void
@@ -203,6 +207,7 @@ lk_front_new(struct lk_process *p, const struct lk_front_settings *settings, str
 	f->process = p;
 	f->set = *settings;
 	make_routes(f);
+	LK_TRY(lk_refusals_new(p, &f->refusals, e));
 	LK_TRY(make_tls(f, e));
 	LK_TRY(listen_all(f, e));
 	*ret = LK_TAKE(f);
@@ -236,6 +241,7 @@ lk_front_free(struct lk_front *f)
 		return NULL;
 	while (f->n_servers)
 		lk_server_free(f->servers[--f->n_servers]);
+	lk_refusals_free(f->refusals);
 	SSL_CTX_free(f->tls);
 	free(f);
 	return NULL;

@@ -187,6 +187,12 @@ receive(struct site *s, enum lk_role from, uint32_t id, enum lk_body type, const
 }
 
 void
+site_tell(struct site *s, enum lk_role from, enum lk_body type, const void *body)
+{
+	receive(s, from, 0, type, body);
+}
+
+void
 site_answer(struct site *s, enum lk_role from, enum lk_body type, const void *body)
 {
 	struct site_question *q = site_question(s, from);

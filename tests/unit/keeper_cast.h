@@ -159,6 +159,8 @@ enum lk_reason site_operate(struct site *s, const char *action, const char *fmt,
 /* The RADIUS server asks for the device's LDevID; hostapd says that somebody is authenticated. */
 enum lk_reason site_grant_for(struct site *s, const struct lk_grant_request_body *g);
 enum lk_reason site_grant(struct site *s, const char *port, const char *mac);
+/* An event of that role. */
+void site_tell(struct site *s, enum lk_role from, enum lk_body type, const void *body);
 void site_port_event(struct site *s, enum lk_port_event kind, const char *port, const char *mac);
 
 /* --- as far as: everybody does what is right -------------------------------------------------- */

@@ -26,12 +26,16 @@ static struct world {
 	unsigned replies;
 	unsigned status;
 	struct lk_buf body;
+	unsigned told; /* the keeper, of what was refused here */
+	struct lk_refused_body refused;
 } w;
 static struct lk_err err;
 
 /* The linker puts these in front of the server's and the process's own. */
 const struct lk_request_view *__wrap_lk_request_view(const struct lk_request *r);
 void __wrap_lk_request_reply(struct lk_request *r, const struct lk_reply *reply);
+struct lk_result __wrap_lk_process_tell(struct lk_process *p, enum lk_role role, uint32_t index,
+	enum lk_body type, const void *body, struct lk_err *e);
 struct lk_result __wrap_lk_process_ask(struct lk_process *p, enum lk_role role, uint32_t index,
 	enum lk_body type, const void *body, lk_reply_fn *done, void *ctx, uint64_t tag,
 	struct lk_err *e);
@@ -70,6 +74,20 @@ __wrap_lk_process_ask(struct lk_process *p, enum lk_role role, uint32_t index, e
 	return LK_OK;
 }
 
+struct lk_result
+__wrap_lk_process_tell(struct lk_process *p, enum lk_role role, uint32_t index, enum lk_body type,
+	const void *body, struct lk_err *e)
+{
+	(void)p;
+	(void)index;
+	(void)e;
+	assert_int_equal(role, LK_ROLE_KEEPER);
+	assert_int_equal(type, LK_BODY_refused);
+	w.told++;
+	w.refused = *(const struct lk_refused_body *)body;
+	return LK_OK;
+}
+
 static void
 show_certificate(enum lk_cert_profile profile)
 {
@@ -92,6 +110,7 @@ setup(void **state)
 	w.process.config = &w.config;
 	assert_true(lk_loop_new(&w.clock.clock, &w.process.loop, &err).ok);
 	w.aaa.process = &w.process;
+	assert_true(lk_refusals_new(&w.process, &w.aaa.refusals, &err).ok);
 	assert_true(lk_certs_add(ca, w.certs.cert[LK_PROFILE_SERVER_CA], &err).ok);
 	assert_true(lk_anchors_new(ca, &w.aaa.anchors, &err).ok);
 	memcpy(w.peer.remote, "127.0.0.1:1", sizeof "127.0.0.1:1");
@@ -105,6 +124,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	lk_refusals_free(w.aaa.refusals);
 	lk_anchors_free(w.aaa.anchors);
 	lk_certs_done(&w.aaa.ca);
 	lk_loop_free(w.process.loop);
@@ -252,6 +272,7 @@ test_only_the_radius_server_is_let_in(void **state)
 		show_certificate(p);
 		authorize(NULL, NULL);
 		assert_refused_unasked();
+		assert_true(w.told > 0);
 		w.replies = 0;
 		on_accounting(NULL, &w.aaa);
 		assert_int_equal(w.status, 401);
@@ -307,6 +328,9 @@ test_questions_that_are_none(void **state)
 	w.replies = 0;
 	on_authorize(NULL, &w.aaa);
 	assert_refused_unasked();
+	/*= Latchkey refusals: what never became a request reaches the ledger, too =*/
+	assert_string_equal(w.refused.remote, "127.0.0.1:1");
+	assert_int_equal(w.refused.count, 1);
 }
 
 /* One serial number, however a RADIUS server writes it. */

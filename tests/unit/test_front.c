@@ -25,7 +25,8 @@ static struct world {
 	struct lk_reply reply;
 	struct lk_buf reply_body;
 	char content_type[96], challenge[64];
-	enum lk_reason reason; /* of a reply that is an error */
+	enum lk_reason reason;       /* of a reply that is an error */
+	struct lk_refused_body told; /* the newest, to the keeper */
 } w;
 static struct lk_err err;
 
@@ -34,6 +35,8 @@ void __wrap_lk_request_reply(struct lk_request *r, const struct lk_reply *reply)
 void __wrap_lk_request_reply_err(struct lk_request *r, const struct lk_err *e);
 struct lk_result __wrap_lk_request_tls_binding(const struct lk_request *r,
 	uint8_t ret[static LK_TLS_BINDING_MAX], size_t *ret_n, struct lk_err *e);
+struct lk_result __wrap_lk_process_tell(struct lk_process *p, enum lk_role role, uint32_t index,
+	enum lk_body type, const void *body, struct lk_err *e);
 struct lk_result __wrap_lk_process_ask(struct lk_process *p, enum lk_role role, uint32_t index,
 	enum lk_body type, const void *body, lk_reply_fn *done, void *ctx, uint64_t tag,
 	struct lk_err *e);
@@ -78,6 +81,19 @@ __wrap_lk_request_tls_binding(const struct lk_request *r, uint8_t ret[static LK_
 	return LK_OK;
 }
 
+struct lk_result
+__wrap_lk_process_tell(struct lk_process *p, enum lk_role role, uint32_t index, enum lk_body type,
+	const void *body, struct lk_err *e)
+{
+	(void)p;
+	(void)index;
+	(void)e;
+	assert_int_equal(role, LK_ROLE_KEEPER);
+	assert_int_equal(type, LK_BODY_refused);
+	w.told = *(const struct lk_refused_body *)body;
+	return LK_OK;
+}
+
 static void
 copy(struct lk_buf *to, struct lk_slice from)
 {
@@ -113,6 +129,8 @@ setup(void **state)
 	(void)state;
 	memset(&w, 0, sizeof w);
 	w.chain = w.body = w.reply_body = LK_BUF_INIT(65536);
+	assert_true(lk_loop_new(&lk_clock_system, &w.process.loop, &err).ok);
+	assert_true(lk_refusals_new(&w.process, &w.front.refusals, &err).ok);
 	w.front.process = &w.process;
 	w.front.set.service = LK_SERVICE_NOC;
 	w.peer.connection = 42;
@@ -140,6 +158,8 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	lk_refusals_free(w.front.refusals);
+	lk_loop_free(w.process.loop);
 	lk_buf_done(&w.chain);
 	lk_buf_done(&w.body);
 	lk_buf_done(&w.reply_body);
@@ -200,6 +220,12 @@ test_no_binding(void **state)
 	request();
 	assert_int_equal(w.asked, 0);
 	assert_int_equal(w.reason, LK_R_TLS_GONE);
+	/*= Latchkey refusals: what never became a request reaches the ledger, too =*/
+	assert_string_equal(w.told.reason, "tls-gone");
+	on_refusal(&w.front, &w.peer, &(struct lk_err){ LK_R_HTTP_PATH, "nobody serves /x" });
+	assert_string_equal(w.told.reason, "http-path");
+	assert_string_equal(w.told.message, "nobody serves /x");
+	assert_string_equal(w.told.remote, "[fe80::2%3]:1");
 }
 
 /* Without TLS there is no identity, and none is made up. */

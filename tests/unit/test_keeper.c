@@ -152,6 +152,35 @@ test_recorded_before_signed(void **state)
 	site_done(&s);
 }
 
+/*= Latchkey refusals: what never became a request reaches the ledger, too =*/
+static void
+test_what_others_refused(void **state)
+{
+	static const enum lk_role roles[] = { LK_ROLE_FRONT, LK_ROLE_AAA, LK_ROLE_DESK };
+	struct lk_refused_body b = { .reason = "http-head-too-large",
+		.message = "the head has more than 8192 octets",
+		.remote = "[fe80::2%3]:1",
+		.count = 17 };
+	struct site s;
+	size_t i;
+
+	(void)state;
+	site_init(&s, "allow");
+	for (i = 0; i < LK_ARRAY_LEN(roles); i++) {
+		site_tell(&s, roles[i], LK_BODY_refused, &b);
+		assert_string_equal(site_event(&s, "refused")->reason, b.reason);
+		assert_string_equal(site_event(&s, "refused")->actor, lk_role_name(roles[i]));
+		assert_true(site_event_says(&s, "refused", b.message));
+		assert_true(site_event_says(&s, "refused", b.remote));
+		assert_true(site_event_says(&s, "refused", "\"count\":17"));
+		assert_false(s.replied);
+	}
+	memcpy(b.reason, "because", sizeof "because");
+	site_tell(&s, LK_ROLE_FRONT, LK_BODY_refused, &b);
+	assert_string_equal(site_event(&s, "refused")->reason, "ipc-malformed");
+	site_done(&s);
+}
+
 int
 main(void)
 {
@@ -163,6 +192,7 @@ main(void)
 		cmocka_unit_test(test_csr_attributes),
 		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_recorded_before_signed),
+		cmocka_unit_test(test_what_others_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,29 @@ teardown(void **state)
 	return 0;
 }
 
+/*= Latchkey refusals: what never became a request reaches the ledger, too =*/
+static void
+test_what_the_front_refused(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(MASA_BODY_MAX);
+	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
+	struct lk_refused_body b = { .reason = "http-path",
+		.message = "nobody serves /",
+		.remote = "192.0.2.7:1",
+		.count = 3 };
+
+	(void)state;
+	MASA_OK(lk_body_pack(LK_BODY_refused, &b, &packed, &masa_err));
+	MASA_OK(lk_turn_receive(lk_masa_keeper_turn(masa.keeper), LK_ROLE_FRONT, 0, 0,
+		LK_BODY_refused, lk_buf_slice(&packed), &masa_err));
+	masa_settle(&masa);
+	masa_newest_event(&masa, &ev);
+	assert_string_equal(ev.type, "refused");
+	assert_string_equal(ev.reason, "http-path");
+	assert_non_null(memmem(ev.payload.p, ev.payload.n, "192.0.2.7:1", 11));
+	assert_non_null(memmem(ev.payload.p, ev.payload.n, "\"count\":3", 9));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -164,6 +187,7 @@ main(void)
 		TEST(test_a_full_house_says_when_to_come_back),
 		TEST(test_other_endpoints),
 		TEST(test_other_roles),
+		TEST(test_what_the_front_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

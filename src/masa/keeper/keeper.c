@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "role/refusals.h"
+
 static masa_handler *const handlers[LK_EP_COUNT] = {
 	[LK_EP_MASA_REQUESTVOUCHER] = lk_masa_requestvoucher,
 	[LK_EP_MASA_REQUESTAUDITLOG] = lk_masa_requestauditlog,
@@ -24,8 +26,17 @@ web_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	return handlers[w->endpoint](t, m, w, e);
 }
 
+/*= Latchkey refusals: what never became a request reaches the ledger, too =*/
+static struct lk_result
+refused_elsewhere(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	(void)t;
+	return lk_refusals_raise(m->body, e);
+}
+
 static const struct lk_turn_route routes[] = {
 	{ LK_ROLE_FRONT, LK_BODY_web_request, web_request },
+	{ LK_ROLE_FRONT, LK_BODY_refused, refused_elsewhere },
 };
 
 struct lk_result
@@ -121,15 +132,19 @@ static struct lk_result
 record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
 	struct lk_err *e)
 {
-	const struct lk_web_request_body *w = m->body;
+	json_auto_t *payload = json_pack("{s:s}", "message", why->msg);
 	struct lk_event ev = {
 		.type = "refused", .actor = lk_role_name(m->from), .reason = why->reason
 	};
 
-	if (!w || m->type != LK_BODY_web_request)
-		return lk_masa_failure(t, ev.type, NULL, ev.actor, why, e);
-	return append(
-		t, &ev, json_pack("{s:s,s:s}", "message", why->msg, "remote", w->remote), NULL, e);
+	if (m->body && m->type == LK_BODY_web_request) {
+		const struct lk_web_request_body *w = m->body;
+
+		LK_TRY(lk_json_set(payload, "remote", json_string(w->remote), e));
+	}
+	if (m->body && m->type == LK_BODY_refused)
+		LK_TRY(lk_refusals_describe(m->body, payload, e));
+	return append(t, &ev, LK_TAKE(payload), NULL, e);
 }
 
 static struct lk_result

@@ -10,6 +10,7 @@
 
 #include "base/encode.h"
 #include "proto/basic_auth.h"
+#include "role/refusals.h"
 
 #define SWEEP_SECONDS 10
 
@@ -63,8 +64,19 @@ web_request(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	return web_handlers[w->endpoint](t, m, w, e);
 }
 
+/*= Latchkey refusals: what never became a request reaches the ledger, too =*/
+static struct lk_result
+refused_elsewhere(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
+{
+	(void)t;
+	return lk_refusals_raise(m->body, e);
+}
+
 static const struct lk_turn_route routes[] = {
 	{ LK_ROLE_FRONT, LK_BODY_web_request, web_request },
+	{ LK_ROLE_FRONT, LK_BODY_refused, refused_elsewhere },
+	{ LK_ROLE_AAA, LK_BODY_refused, refused_elsewhere },
+	{ LK_ROLE_DESK, LK_BODY_refused, refused_elsewhere },
 	{ LK_ROLE_FRONT, LK_BODY_get_crl, lk_crls_get },
 	{ LK_ROLE_FRONT, LK_BODY_get_registrar, lk_renewal_get },
 	{ LK_ROLE_COURIER, LK_BODY_get_registrar, lk_renewal_get },
@@ -169,6 +181,8 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 			LK_TRY(lk_json_set(payload, "label", json_string(w->label), e));
 		LK_TRY(lk_identity_describe(w, payload, e));
 	}
+	if (m->body && m->type == LK_BODY_refused)
+		LK_TRY(lk_refusals_describe(m->body, payload, e));
 	if (m->body && m->type == LK_BODY_grant_request) {
 		const struct lk_grant_request_body *g = m->body;
 
