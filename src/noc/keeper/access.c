@@ -111,7 +111,6 @@ authenticated(struct lk_turn *t, const struct lk_port_event_body *p, struct lk_e
 	memcpy(b.device_id, d.id, sizeof b.device_id);
 	memcpy(b.port, p->port, sizeof b.port);
 	memcpy(b.mac, p->mac, sizeof b.mac);
-	b.generation = d.revocation_generation;
 	return lk_turn_ask(t, LK_ROLE_ENFORCER, LK_BODY_port_open, &b, LK_BODY_port_done, d.id,
 		port_opened, e);
 }
