@@ -372,13 +372,17 @@ test_an_ambiguous_sale(void **state)
 	assert_non_null(strstr(lk_buf_str(&masa.reply_body), "2 devices have"));
 }
 
+/*= Latchkey MASA: devices are sold to a domain's CA, which outlives its registrars =*/
 static void
 test_malformed_sales(void **state)
 {
+	LK_CLEANUP(lk_freep) char *registrar = sale(&masa.cast.registrar, "[\"LK-7\"]");
 	LK_CLEANUP(lk_freep) char *unborn = sale(&masa.cast.domain, "[\"LK-9\"]");
 	LK_CLEANUP(lk_freep) char *number = sale(&masa.cast.domain, "[9]");
 
 	(void)state;
+	tell_birth("LK-7", NULL);
+	refuses(LK_EP_FACTORY_SALES, registrar, LK_R_FACTORY_DOMAIN);
 	refuses(LK_EP_FACTORY_SALES, unborn, LK_R_FACTORY_DEVICE);
 	refuses(LK_EP_FACTORY_SALES, number, LK_R_FACTORY_SYNTAX);
 	refuses(LK_EP_FACTORY_SALES, "{\"schema\":1,\"serial-numbers\":[\"LK-7\"]}",

@@ -230,6 +230,8 @@ find_or_make_owner(
 	bool found;
 
 	LK_TRY(lk_cert_parse(lk_buf_slice(&b->domain_ca), &ca, e));
+	/*= Latchkey MASA: devices are sold to a domain's CA, which outlives its registrars =*/
+	LK_REQUIRE(lk_cert_is_ca(ca), e, LK_R_FACTORY_DOMAIN, "the domain-ca is not a CA");
 	lk_sha256_of(lk_cert_spki(ca), md);
 	lk_hex(LK_SLICE_ARRAY(md), domain.spki);
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_OWNER_DOMAIN_BY_SPKI, &domain.record, &found, e));
