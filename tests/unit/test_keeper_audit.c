@@ -47,6 +47,26 @@ test_enrolment_waits_for_the_log(void **state)
 	site_done(&s);
 }
 
+/* A keeper that was started anew asks for what the one before asked for, once. */
+static void
+test_restart_while_the_log_is_awaited(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ACCEPTED);
+	site_restart(&s);
+	assert_int_equal(site_enrol(&s), 202);
+	assert_int_equal(site_enrol(&s), 202);
+	assert_int_equal(s.n_asked, s.asked_before);
+	assert_true(lk_slice_eq(site_question(&s, LK_ROLE_COURIER)->body.as_fetch.body,
+		lk_blob_slice(&site_run(&s)->registrar_request)));
+	site_masa_log(&s, &s.pki.domain, PKI_NONCE);
+	assert_int_equal(site_enrol(&s), 200);
+	site_done(&s);
+}
+
 /* The log came and is no good: enrolment is refused, also when it is tried again. */
 static void
 expect_refusal(struct site *s, const char *audit_state, enum lk_reason judged, enum lk_reason told)
@@ -133,6 +153,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_log_is_asked_for),
 		cmocka_unit_test(test_enrolment_waits_for_the_log),
+		cmocka_unit_test(test_restart_while_the_log_is_awaited),
 		cmocka_unit_test(test_unclean_logs),
 		cmocka_unit_test(test_missing_log),
 		cmocka_unit_test(test_log_is_not_required),

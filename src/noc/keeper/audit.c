@@ -90,17 +90,17 @@ log_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	return settle(t, &run, &d, state, &why, e);
 }
 
-/* Whether a run may go on to its credential. */
 struct lk_result
-lk_audit_gate(struct lk_turn *t, const struct lk_run_record *run, bool *ret_wait, struct lk_err *e)
+lk_audit_gate(struct lk_turn *t, struct lk_run_record *run, bool *ret_wait, struct lk_err *e)
 {
 	bool missing = strcmp(run->audit_state, "missing") == 0;
 
-	*ret_wait = strcmp(run->audit_state, "asked") == 0;
 	/*= RFC8995 5.8.3: an audit log that policy does not accept refuses the enrolment =*/
 	LK_REQUIRE(strcmp(run->audit_state, "unclean") != 0, e, LK_R_AUDIT_UNCLEAN,
 		"the MASA's audit log shows what it should not; see the device's timeline");
 	LK_REQUIRE(!missing || !keeper_of(t)->set.audit_required, e, LK_R_AUDIT_MISSING,
 		"the MASA's audit log could not be had");
-	return LK_OK;
+	*ret_wait = strcmp(run->audit_state, "asked") == 0;
+	/* Who asked was another process, and its answer came to nobody. */
+	return *ret_wait && !lk_turn_asks(t, run->id) ? lk_audit_fetch(t, run, e) : LK_OK;
 }

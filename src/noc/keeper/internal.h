@@ -212,9 +212,10 @@ struct masa_operation {
 /* Posts the run's registrar request to the MASA's operation. */
 LK_RESULT lk_brski_fetch(struct lk_turn *t, const struct lk_device_record *d,
 	const struct lk_run_record *run, const struct masa_operation *op, struct lk_err *e);
-/* audit.c: whether the run may go on to its credential, or has to wait for the log. */
+/* audit.c: whether the run may go on to its credential, or has to wait for the log; then it is
+ * asked for, if it is not by now. */
 LK_RESULT lk_audit_gate(
-	struct lk_turn *t, const struct lk_run_record *run, bool *ret_wait, struct lk_err *e);
+	struct lk_turn *t, struct lk_run_record *run, bool *ret_wait, struct lk_err *e);
 /* audit.c: asks for the log of a run whose voucher was accepted. */
 LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
 /* access.c: the port closes, wherever the device is; called on revocation. */
