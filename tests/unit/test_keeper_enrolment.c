@@ -198,6 +198,37 @@ test_one_ldevid_of_a_run(void **state)
 	site_done(&s);
 }
 
+/* The signer failed, or the keeper was started anew while it was asked: the same request again gets
+ * the certificate that was decided on, and no second one. */
+/*= Latchkey run: one run yields at most one LDevID =*/
+static void
+test_enrolment_goes_on(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+	char decided[LK_CERT_SERIAL_HEX_MAX], got[LK_CERT_SERIAL_HEX_MAX];
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_JUDGED);
+	s.signer_waits = true;
+	assert_int_equal(site_enrol(&s), 0);
+	memcpy(decided, site_certificate(&s)->serial, sizeof decided);
+	site_fail(&s, LK_ROLE_SIGNER, LK_R_ROLE_SILENT);
+	assert_int_equal(s.reply.status, lk_reason_http_status(LK_R_ROLE_SILENT));
+	assert_int_equal(site_enrol(&s), 0);
+	assert_non_null(site_question(&s, LK_ROLE_SIGNER));
+	site_restart(&s);
+	s.signer_waits = false;
+	assert_int_equal(site_enrol(&s), 200);
+	c = site_answered(&s);
+	lk_cert_serial(c, got);
+	assert_string_equal(got, decided);
+	assert_string_equal(site_run(&s)->state, "enrolled");
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 1);
+	site_done(&s);
+}
+
 /* An LDevID does not outlive the CA that signed it. */
 static void
 test_life_within_the_cas(void **state)
@@ -309,6 +340,7 @@ main(void)
 		cmocka_unit_test(test_requests_for_too_much),
 		cmocka_unit_test(test_what_an_ldevid_says),
 		cmocka_unit_test(test_one_ldevid_of_a_run),
+		cmocka_unit_test(test_enrolment_goes_on),
 		cmocka_unit_test(test_life_within_the_cas),
 		cmocka_unit_test(test_revoked_while_it_is_signed),
 		cmocka_unit_test(test_renewal),

@@ -88,15 +88,18 @@ check_csr(struct lk_turn *t, const struct lk_web_request_body *w, const struct l
 
 /* --- issuing ---------------------------------------------------------------------------------- */
 
+/* Under a new serial number. */
 static struct lk_result
-insert_certificate(struct lk_turn *t, const struct order *o, struct lk_slice serial,
-	struct lk_certificate_record *cert, struct lk_err *e)
+insert_certificate(struct lk_turn *t, const struct order *o, struct lk_certificate_record *cert,
+	struct lk_err *e)
 {
 	const struct issuer *i = o->issuer;
 	int64_t left = lk_cert_not_after(i->ca) - lk_turn_now(t);
+	uint8_t serial[SERIAL_OCTETS];
 
-	memcpy(cert->issuer, i->id, sizeof cert->issuer);
-	lk_hex(serial, cert->serial);
+	lk_random_fill(lk_turn_random(t), serial, sizeof serial);
+	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* positive, and never shorter */
+	lk_hex(LK_SLICE_ARRAY(serial), cert->serial);
 	LK_TRY(lk_slice_to_str(lk_slice_str(lk_cert_profile_name(i->profile)), "profile",
 		cert->profile, sizeof cert->profile, e));
 	LK_TRY(lk_slice_to_str(
@@ -106,6 +109,20 @@ insert_certificate(struct lk_turn *t, const struct order *o, struct lk_slice ser
 	cert->not_before = lk_turn_now(t) - LK_VOUCHER_CLOCK_SKEW;
 	cert->not_after = lk_turn_now(t) + (i->seconds < left ? i->seconds : left);
 	return lk_turn_insert(t, &cert->record, e);
+}
+
+/* The record of what is ordered: a new one, or that of before, so that a signer who fails makes no
+ * second certificate of it. */
+static struct lk_result
+record_order(struct lk_turn *t, const struct order *o, struct lk_certificate_record *cert,
+	struct lk_err *e)
+{
+	memcpy(cert->issuer, o->issuer->id, sizeof cert->issuer);
+	if (!o->again)
+		return insert_certificate(t, o, cert, e);
+	LK_TRY(lk_slice_to_str(
+		lk_slice_str(o->again), "serial", cert->serial, sizeof cert->serial, e));
+	return lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert->record, e);
 }
 
 /*= SEC-02: the LDevID keeps the original identity beside the local one =*/
@@ -137,19 +154,18 @@ lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler *then,
 	char ret_serial[static LK_CERT_SERIAL_HEX_MAX], struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
+	LK_CLEANUP(lk_buf_done) struct lk_buf serial = LK_BUF_INIT(SERIAL_OCTETS);
 	struct lk_sign_certificate_body b = { .profile = o->issuer->profile };
-	uint8_t serial[SERIAL_OCTETS];
 
-	lk_random_fill(lk_turn_random(t), serial, sizeof serial);
-	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* positive, and never shorter */
-	LK_TRY(insert_certificate(t, o, LK_SLICE_ARRAY(serial), &cert, e));
+	LK_TRY(record_order(t, o, &cert, e));
+	LK_TRY(lk_hex_decode(lk_slice_str(cert.serial), &serial, e));
 	LK_TRY(lk_keeper_event(t, "certificate-decided", o->device, o->of, "keeper",
 		json_pack("{s:s,s:s,s:s}", "serial", cert.serial, "profile", cert.profile, "name",
 			o->common_name),
 		&b.event, e));
 	b.not_before = cert.not_before;
 	b.not_after = cert.not_after;
-	b.serial = LK_SLICE_ARRAY(serial);
+	b.serial = lk_buf_slice(&serial);
 	b.spki = o->spki;
 	LK_TRY(set_names(o, &b, e));
 	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_certificate, &b, LK_BODY_signed,
@@ -172,18 +188,21 @@ lk_est_signed(struct lk_turn *t, const struct lk_message_in *m, const struct iss
 	return lk_turn_put(t, &ret->record, e);
 }
 
+/* serial: of one that was ordered before, or ""; on success that of the one that is ordered. */
 static struct lk_result
 issue(struct lk_turn *t, const struct lk_message_in *m, const struct lk_device_record *d,
-	const char *run_id, const struct lk_verified_csr *csr, struct lk_err *e)
+	const char *run_id, const struct lk_verified_csr *csr,
+	char serial[static LK_CERT_SERIAL_HEX_MAX], struct lk_err *e)
 {
-	char uri[64], serial[LK_CERT_SERIAL_HEX_MAX];
+	char uri[64];
 	const struct order o = { .issuer = &keeper_of(t)->device_ca,
 		.device = d,
 		.of = run_id,
 		.common_name = d->id,
 		.serial_number = d->serial,
 		.san_uri = uri,
-		.spki = csr->spki };
+		.spki = csr->spki,
+		.again = serial[0] ? serial : NULL };
 
 	names_of(d, uri);
 	LK_TRY(lk_est_order(t, &o, certificate_signed, serial, e));
@@ -275,10 +294,30 @@ lk_est_digest(struct lk_slice body, char dst[static LK_DIGEST_HEX_MAX])
 	lk_hex(LK_SLICE_ARRAY(md), dst);
 }
 
+/* The CSR is what it has to be: the signer is asked. */
+static struct lk_result
+enrol(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_request_body *w,
+	const struct identity *who, struct lk_run_record *run, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+	LK_CLEANUP(lk_csr_freep) struct lk_csr *csr = NULL;
+	struct lk_verified_csr verified;
+
+	memcpy(d.id, run->device_id, sizeof d.id);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
+	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
+	LK_TRY(check_csr(t, w, &d, who->cert, NULL, csr, &verified, e));
+	LK_TRY(issue(t, m, &d, run->id, &verified, run->cert_serial, e));
+	lk_est_digest(w->body, run->csr_digest);
+	run->wraps = w->user_agent[0] != 0;
+	return lk_run_is(run, "enrolling") ? LK_OK : lk_run_move(t, run, "enrolling", e);
+}
+
 /* The answer to the same CSR again: the certificate, if it is there by now. */
 static struct lk_result
 enrolled_before(struct lk_turn *t, const struct lk_message_in *m,
-	const struct lk_web_request_body *w, const struct lk_run_record *run, struct lk_err *e)
+	const struct lk_web_request_body *w, const struct identity *who, struct lk_run_record *run,
+	struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
@@ -286,8 +325,9 @@ enrolled_before(struct lk_turn *t, const struct lk_message_in *m,
 	/*= Latchkey run: one run yields at most one LDevID =*/
 	LK_REQUIRE(lk_run_is(run, "enrolling") || lk_run_is(run, "enrolled"), e, LK_R_RUN_ORDER,
 		"this run has ended; start another");
-	if (lk_run_is(run, "enrolling"))
-		return lk_keeper_reply_later(t, m, e);
+	if (lk_run_is(run, "enrolling")) /* without question: the signer failed, or we did */
+		return lk_turn_asks(t, run->cert_serial) ? lk_keeper_reply_later(t, m, e)
+							 : enrol(t, m, w, who, run, e);
 	memcpy(cert.issuer, keeper_of(t)->device_ca.id, sizeof cert.issuer);
 	memcpy(cert.serial, run->cert_serial, sizeof cert.serial);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert.record, e));
@@ -300,9 +340,6 @@ lk_est_simpleenroll(struct lk_turn *t, const struct lk_message_in *m,
 	const struct lk_web_request_body *w, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
-	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
-	LK_CLEANUP(lk_csr_freep) struct lk_csr *csr = NULL;
-	struct lk_verified_csr verified;
 	char digest[LK_DIGEST_HEX_MAX];
 	struct identity who;
 	bool wait;
@@ -313,23 +350,14 @@ lk_est_simpleenroll(struct lk_turn *t, const struct lk_message_in *m,
 	if (run.csr_digest[0]) {
 		LK_REQUIRE(strcmp(run.csr_digest, digest) == 0, e, LK_R_RUN_ORDER,
 			"this run asked for a certificate before, with another request");
-		return enrolled_before(t, m, w, &run, e);
+		return enrolled_before(t, m, w, &who, &run, e);
 	}
 	/*= RFC8995 5.9: enrolment follows the voucher that the pledge accepted =*/
 	LK_REQUIRE(lk_run_is(&run, "accepted"), e, LK_R_RUN_ORDER,
 		"the run is \"%s\": the pledge has not accepted a voucher", run.state);
 	/*= RFC7030 4.2.3: 202 and Retry-After while the request cannot be decided yet =*/
 	LK_TRY(lk_audit_gate(t, &run, &wait, e));
-	if (wait)
-		return lk_keeper_reply_later(t, m, e);
-	memcpy(d.id, run.device_id, sizeof d.id);
-	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
-	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
-	LK_TRY(check_csr(t, w, &d, who.cert, NULL, csr, &verified, e));
-	memcpy(run.csr_digest, digest, sizeof run.csr_digest);
-	run.wraps = w->user_agent[0] != 0;
-	LK_TRY(lk_run_move(t, &run, "enrolling", e));
-	return issue(t, m, &d, run.id, &verified, e);
+	return wait ? lk_keeper_reply_later(t, m, e) : enrol(t, m, w, &who, &run, e);
 }
 
 struct lk_result
@@ -339,11 +367,12 @@ lk_est_simplereenroll(struct lk_turn *t, const struct lk_message_in *m,
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record cert = LK_RECORD_INIT(certificate);
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	LK_CLEANUP(lk_csr_freep) struct lk_csr *csr = NULL;
+	char serial[LK_CERT_SERIAL_HEX_MAX] = "";
 	struct lk_verified_csr verified;
 	struct identity who;
 
 	LK_TRY(lk_identity_ldevid(t, w, &who, &cert, &d, e));
 	LK_TRY(lk_csr_parse_body(w->body, &csr, e));
 	LK_TRY(check_csr(t, w, &d, who.cert, who.cert, csr, &verified, e));
-	return issue(t, m, &d, cert.run_id, &verified, e);
+	return issue(t, m, &d, cert.run_id, &verified, serial, e);
 }

@@ -171,6 +171,7 @@ struct order {
 	const char *of;                        /* the run's id, or the enrolment's */
 	const char *common_name, *serial_number, *san_uri, *san_dns; /* NULL: none */
 	struct lk_slice spki;
+	const char *again; /* serial of one that was ordered and not signed; NULL: a new one */
 };
 /* Recorded with its serial number, and the signer is asked. The caller parks the request under the
  * serial; `then` is told what came of it, with the serial as its subject. */
