@@ -271,6 +271,34 @@ test_revoked_while_it_is_signed(void **state)
 	site_done(&s);
 }
 
+/* The device began anew before the signer was done. */
+/*= Latchkey run: nothing more comes of a run that ended =*/
+static void
+test_overtaken_while_it_is_signed(void **state)
+{
+	struct site s;
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
+	struct lk_signed_body b;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_JUDGED);
+	s.signer_waits = true;
+	assert_int_equal(site_enrol(&s), 0);
+	must_succeed(lk_signer_sign(s.signer, LK_ROLE_KEEPER, LK_BODY_sign_certificate,
+		&site_question(&s, LK_ROLE_SIGNER)->body, &der, e));
+	assert_int_equal(site_request_voucher(&s, "nonce", "\"another-nonce\""), 0);
+	b.bytes = lk_buf_slice(&der);
+	site_answer(&s, LK_ROLE_SIGNER, LK_BODY_signed, &b);
+	assert_int_equal(s.reply.status, lk_reason_http_status(LK_R_RUN_OVER));
+	assert_string_equal(site_event(&s, "certificate-withheld")->reason, "run-over");
+	assert_string_equal(site_device(&s)->ldevid_serial, "");
+	assert_string_equal(site_certificate(&s)->status, "revoked");
+	assert_string_equal(s.certificate.reason, "cessationOfOperation");
+	assert_string_equal(site_run(&s)->state, "requested"); /* the new one goes on */
+	site_done(&s);
+}
+
 /* --- renewal ---------------------------------------------------------------------------------- */
 
 static void
@@ -343,6 +371,7 @@ main(void)
 		cmocka_unit_test(test_enrolment_goes_on),
 		cmocka_unit_test(test_life_within_the_cas),
 		cmocka_unit_test(test_revoked_while_it_is_signed),
+		cmocka_unit_test(test_overtaken_while_it_is_signed),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_renewals_that_are_none),
 	};

@@ -223,8 +223,8 @@ lk_est_print(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *
 	return lk_buf_append_str(out, "\n", e);
 }
 
-/* The newest LDevID is the device's; the one before stays good until it ends or the new one is
- * used, so that a lost answer locks nobody out. */
+/* The newest LDevID is the device's; the one before stays good until it ends, so that a lost answer
+ * locks nobody out. */
 static struct lk_result
 take_over(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk_device_record *d,
 	struct lk_run_record *run, struct lk_err *e)
@@ -235,27 +235,40 @@ take_over(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk
 	memcpy(d->ldevid_serial, cert->serial, sizeof d->ldevid_serial);
 	d->ldevid_not_after = cert->not_after;
 	LK_TRY(lk_turn_put(t, &d->record, e));
-	memcpy(run->id, cert->run_id, sizeof run->id);
-	LK_TRY(lk_store_get(lk_turn_store(t), LK_RUN_BY_ID, &run->record, e));
-	memcpy(run->cert_serial, cert->serial, sizeof run->cert_serial);
 	if (lk_run_is(run, "enrolling"))
 		return lk_run_move(t, run, "enrolled", e);
 	return LK_OK;
 }
 
-/* Revoked while it was being signed: nobody gets it. */
+/* It was revoked, or its run ended, while it was being signed. A renewal is not its run's. */
 static struct lk_result
-withhold(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk_err *e)
+check_wanted(const struct lk_certificate_record *cert, const struct lk_run_record *run,
+	struct lk_err *e)
+{
+	LK_REQUIRE(strcmp(cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
+		"certificate %s is revoked", cert->serial);
+	/*= Latchkey run: nothing more comes of a run that ended =*/
+	LK_REQUIRE(strcmp(run->cert_serial, cert->serial) != 0 || lk_run_is(run, "enrolling"), e,
+		LK_R_RUN_OVER, "the run ended while its certificate was being signed");
+	return LK_OK;
+}
+
+/* Nobody gets it, and it is good for nothing. */
+static struct lk_result
+withhold(struct lk_turn *t, const struct lk_certificate_record *cert, const struct lk_err *why,
+	struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(2048);
 	const struct lk_event ev = { "certificate-withheld", cert->device_id, cert->run_id,
-		"keeper", LK_R_CERT_REVOKED, { NULL, 0 } };
+		"keeper", why->reason, { NULL, 0 } };
 	struct lk_web_reply_body reply;
-	struct lk_err why = { 0 };
+	int64_t n;
 
-	lk_err_set(&why, LK_R_CERT_REVOKED, "certificate %s is revoked", cert->serial);
+	if (why->reason != LK_R_CERT_REVOKED)
+		LK_TRY(lk_certificates_revoke(
+			t, cert->device_id, cert->run_id, "cessationOfOperation", &n, e));
 	LK_TRY(lk_turn_event(t, &ev, NULL, e));
-	lk_keeper_refusal(&why, &text, &reply);
+	lk_keeper_refusal(why, &text, &reply);
 	return lk_turn_answer(t, cert->serial, LK_BODY_web_reply, &reply, e);
 }
 
@@ -267,14 +280,17 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
 	struct lk_web_reply_body reply = { .status = 200, .content_type = LK_TYPE_PKCS7_CERTS };
+	struct lk_err why = { 0 };
 
 	if (m->failed) {
 		lk_keeper_refusal(m->failed, &text, &reply);
 		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 	}
 	LK_TRY(lk_est_signed(t, m, &keeper_of(t)->device_ca, &cert, e));
-	if (strcmp(cert.status, "revoked") == 0)
-		return withhold(t, &cert, e);
+	memcpy(run.id, cert.run_id, sizeof run.id);
+	LK_TRY(lk_store_get(lk_turn_store(t), LK_RUN_BY_ID, &run.record, e));
+	if (!check_wanted(&cert, &run, &why).ok)
+		return withhold(t, &cert, &why, e);
 	LK_TRY(take_over(t, &cert, &d, &run, e));
 	LK_TRY(lk_keeper_event(t, "certificate-issued", &d, cert.run_id, "signer",
 		json_pack("{s:s}", "serial", cert.serial), NULL, e));
