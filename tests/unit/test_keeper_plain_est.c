@@ -678,6 +678,31 @@ test_taken_back(void **state)
 	plant_done(&p);
 }
 
+/* Decided, and taken back before the signer was done. */
+/*= SEC-06: a revoked certificate is refused =*/
+static void
+test_taken_back_while_it_is_signed(void **state)
+{
+	struct plant p;
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
+	struct lk_signed_body b;
+
+	(void)state;
+	plant_init(&p);
+	new_code(&p, "plant", NAME, DNS);
+	p.s.signer_waits = true;
+	assert_int_equal(enrol(&p, &(struct site_csr){ .cn = NAME }), 0);
+	must_succeed(lk_signer_sign(p.s.signer, LK_ROLE_KEEPER, LK_BODY_sign_certificate,
+		&site_question(&p.s, LK_ROLE_SIGNER)->body, &der, e));
+	assert_int_equal(
+		site_operate(&p.s, "est.code.revoke", "{\"enrolment\":\"%s\"}", p.id), LK_R_NONE);
+	b.bytes = lk_buf_slice(&der);
+	site_answer(&p.s, LK_ROLE_SIGNER, LK_BODY_signed, &b);
+	assert_int_equal(p.s.reply.status, 403);
+	assert_string_equal(site_event(&p.s, "certificate-withheld")->reason, "cert-revoked");
+	plant_done(&p);
+}
+
 /* --- devices ---------------------------------------------------------------------------------- */
 
 static int64_t
@@ -734,6 +759,49 @@ test_idevid_and_the_operator(void **state)
 	assert_site_refused(&p.s, LK_R_CERT_REVOKED);
 	come(&p, &p.s.pki.device.chain);
 	assert_site_refused(&p.s, LK_R_DEVICE_DENIED);
+	plant_done(&p);
+}
+
+/*= A1.2: a device that an operator denied stays out, whatever credentials it has =*/
+static void
+test_idevid_denied(void **state)
+{
+	struct plant p;
+
+	(void)state;
+	plant_init(&p);
+	p.s.label = "field";
+	assert_int_equal(come(&p, &p.s.pki.device.chain), 200);
+	keep(&p);
+	assert_int_equal(
+		site_operate(&p.s, "device.deny", "{\"device\":\"" PKI_SERIAL "\"}"), LK_R_NONE);
+	renew(&p);
+	assert_site_refused(&p.s, LK_R_DEVICE_DENIED);
+	come(&p, &p.s.pki.device.chain);
+	assert_site_refused(&p.s, LK_R_DEVICE_DENIED);
+	plant_done(&p);
+}
+
+/* Let in again after it was revoked: the same request gets a certificate that is good. */
+/*= SEC-06: a revoked certificate is refused =*/
+static void
+test_idevid_let_in_again(void **state)
+{
+	struct plant p;
+
+	(void)state;
+	plant_init(&p);
+	p.s.label = "field";
+	assert_int_equal(come(&p, &p.s.pki.device.chain), 200);
+	assert_int_equal(
+		site_operate(&p.s, "device.revoke", "{\"device\":\"" PKI_SERIAL "\"}"), LK_R_NONE);
+	assert_int_equal(
+		site_operate(&p.s, "device.approve", "{\"device\":\"" PKI_SERIAL "\"}"), LK_R_NONE);
+	assert_int_equal(site_ask(&p.s, &p.s.pki.device.chain, LK_EP_LABEL_SIMPLEENROLL,
+				 lk_buf_slice(&p.s.csr)),
+		200);
+	keep(&p);
+	assert_int_equal(renew(&p), 200);
 	plant_done(&p);
 }
 
@@ -809,8 +877,11 @@ main(void)
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_renewals_that_are_none),
 		cmocka_unit_test(test_taken_back),
+		cmocka_unit_test(test_taken_back_while_it_is_signed),
 		cmocka_unit_test(test_idevid),
 		cmocka_unit_test(test_idevid_and_the_operator),
+		cmocka_unit_test(test_idevid_denied),
+		cmocka_unit_test(test_idevid_let_in_again),
 		cmocka_unit_test(test_idevid_taken_back),
 		cmocka_unit_test(test_idevid_waits),
 	};

@@ -21,9 +21,7 @@ find_device(struct lk_turn *t, const struct lk_grant_request_body *g,
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert->record, &found, e));
 	LK_REQUIRE(found, e, LK_R_CERT_UNKNOWN, "certificate %s of issuer %s was not issued here",
 		g->serial, g->issuer);
-	/*= SEC-06: a revoked certificate is refused =*/
-	LK_REQUIRE(strcmp(cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
-		"certificate %s is revoked", cert->serial);
+	LK_TRY(lk_est_not_revoked(cert, e));
 	LK_REQUIRE(strcmp(cert->profile, "ldevid") == 0, e, LK_R_ACCESS_PROFILE,
 		"certificate %s is a %s's, which gives no network access", cert->serial,
 		cert->profile);

@@ -240,23 +240,30 @@ take_over(struct lk_turn *t, const struct lk_certificate_record *cert, struct lk
 	return LK_OK;
 }
 
+struct lk_result
+lk_est_not_revoked(const struct lk_certificate_record *cert, struct lk_err *e)
+{
+	/*= SEC-06: a revoked certificate is refused =*/
+	LK_REQUIRE(strcmp(cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
+		"certificate %s is revoked", cert->serial);
+	return LK_OK;
+}
+
 /* It was revoked, or its run ended, while it was being signed. A renewal is not its run's. */
 static struct lk_result
 check_wanted(const struct lk_certificate_record *cert, const struct lk_run_record *run,
 	struct lk_err *e)
 {
-	LK_REQUIRE(strcmp(cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
-		"certificate %s is revoked", cert->serial);
+	LK_TRY(lk_est_not_revoked(cert, e));
 	/*= Latchkey run: nothing more comes of a run that ended =*/
 	LK_REQUIRE(strcmp(run->cert_serial, cert->serial) != 0 || lk_run_is(run, "enrolling"), e,
 		LK_R_RUN_OVER, "the run ended while its certificate was being signed");
 	return LK_OK;
 }
 
-/* Nobody gets it, and it is good for nothing. */
-static struct lk_result
-withhold(struct lk_turn *t, const struct lk_certificate_record *cert, const struct lk_err *why,
-	struct lk_err *e)
+struct lk_result
+lk_est_withhold(struct lk_turn *t, const struct lk_certificate_record *cert,
+	const struct lk_err *why, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(2048);
 	const struct lk_event ev = { "certificate-withheld", cert->device_id, cert->run_id,
@@ -290,7 +297,7 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	memcpy(run.id, cert.run_id, sizeof run.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_RUN_BY_ID, &run.record, e));
 	if (!check_wanted(&cert, &run, &why).ok)
-		return withhold(t, &cert, &why, e);
+		return lk_est_withhold(t, &cert, &why, e);
 	LK_TRY(take_over(t, &cert, &d, &run, e));
 	LK_TRY(lk_keeper_event(t, "certificate-issued", &d, cert.run_id, "signer",
 		json_pack("{s:s}", "serial", cert.serial), NULL, e));

@@ -253,9 +253,7 @@ lk_identity_own(struct lk_turn *t, const struct lk_web_request_body *w, const st
 		lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &ret_cert->record, &found, e));
 	LK_REQUIRE(found, e, LK_R_CERT_UNKNOWN, "certificate %s was not issued here",
 		ret_cert->serial);
-	/*= SEC-06: a revoked certificate is refused =*/
-	LK_REQUIRE(strcmp(ret_cert->status, "revoked") != 0, e, LK_R_CERT_REVOKED,
-		"certificate %s is revoked", ret_cert->serial);
+	LK_TRY(lk_est_not_revoked(ret_cert, e));
 	fill(slot, ret);
 	return LK_OK;
 }

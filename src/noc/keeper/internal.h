@@ -180,6 +180,12 @@ LK_RESULT lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler
 /* The signer's answer goes into the certificate's record. */
 LK_RESULT lk_est_signed(struct lk_turn *t, const struct lk_message_in *m,
 	const struct issuer *issuer, struct lk_certificate_record *ret, struct lk_err *e);
+/* LK_R_CERT_REVOKED. */
+LK_RESULT lk_est_not_revoked(const struct lk_certificate_record *cert, struct lk_err *e);
+/* What was signed and is not wanted any more: nobody gets it, and it is revoked. Whoever is parked
+ * under its serial is told why. */
+LK_RESULT lk_est_withhold(struct lk_turn *t, const struct lk_certificate_record *cert,
+	const struct lk_err *why, struct lk_err *e);
 /* What a client is answered: the certificate in the form that it reads; cacerts. */
 LK_RESULT lk_est_print(struct lk_slice der, bool wrap, struct lk_buf *out, struct lk_err *e);
 LK_RESULT lk_est_reply_cacerts(struct lk_turn *t, const struct lk_message_in *m,

@@ -207,6 +207,7 @@ order(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_requ
 	if (en->device_id[0]) {
 		memcpy(d.id, en->device_id, sizeof d.id);
 		LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
+		LK_TRY(lk_device_not_denied(&d, e));
 		snprintf(uri, sizeof uri, "urn:uuid:%s", d.id);
 		o.device = &d;
 		o.serial_number = want.serial_number = d.serial;
@@ -232,12 +233,15 @@ certificate_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_e
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(4 * LK_CERT_DER_MAX);
 	struct lk_web_reply_body reply = { .status = 200, .content_type = LK_TYPE_PKCS7_CERTS };
+	struct lk_err why = { 0 };
 
 	if (m->failed) {
 		lk_keeper_refusal(m->failed, &text, &reply);
 		return lk_turn_answer(t, m->subject, LK_BODY_web_reply, &reply, e);
 	}
 	LK_TRY(lk_est_signed(t, m, &keeper_of(t)->service_ca, &cert, e));
+	if (!lk_est_not_revoked(&cert, &why).ok)
+		return lk_est_withhold(t, &cert, &why, e);
 	memcpy(en.id, cert.run_id, sizeof en.id);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_ENROLMENT_BY_ID, &en.record, e));
 	memcpy(d.id, en.device_id, sizeof d.id);
@@ -273,7 +277,9 @@ repeat(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web_req
 	memcpy(cert.issuer, keeper_of(t)->service_ca.id, sizeof cert.issuer);
 	memcpy(cert.serial, en->cert_serial, sizeof cert.serial);
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &cert.record, e));
-	*ret_done = cert.der.n > 0; /* else the signer failed, or we were restarted meanwhile */
+	/* Else the signer failed, we were restarted meanwhile, or it was revoked and the device is
+	 * let in again: the next one is ordered. */
+	*ret_done = cert.der.n > 0 && lk_est_not_revoked(&cert, NULL).ok;
 	if (!*ret_done)
 		return LK_OK;
 	LK_TRY(lk_est_print(lk_blob_slice(&cert.der), w->user_agent[0] != 0, &text, e));
