@@ -7,6 +7,7 @@
 #include "keeper_cast.h"
 
 #include "artefact/voucher_request.h"
+#include "store/backend.h"
 
 #define TWO_THIRD (2434 * PKI_DAY) /* of its life, in days from PKI_NOW: a few before */
 
@@ -139,6 +140,75 @@ test_signer_names_the_new_one(void **state)
 	site_done(&s);
 }
 
+/* After any number of renewals, and in another process, the last but one is a former one too. */
+/*= Latchkey registrar: a renewed certificate stays presentable to runs in progress =*/
+static void
+test_former_ones_after_a_restart(void **state)
+{
+	const struct lk_certs *former;
+	struct site s;
+	size_t i;
+
+	(void)state;
+	begin(&s);
+	site_pass(&s, 10 * PKI_DAY);
+	for (i = 0; i < 5; i++)
+		site_pass(&s, 61 * PKI_DAY);
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 6);
+	site_restart(&s);
+	lk_keeper_registrar(s.keeper, &former);
+	assert_int_equal(former->n, 6);
+	assert_true(lk_cert_eq(former->v[0], pki_cert(&s.pki.registrar)));
+	for (i = 1; i < former->n; i++)
+		assert_true(lk_cert_not_before(former->v[i - 1]) <
+			    lk_cert_not_before(former->v[i]));
+	site_done(&s);
+}
+
+static const struct lk_store_ops *sound;
+
+static struct lk_result
+refuse_commit(struct lk_store *store, enum lk_txn_step step, struct lk_err *e)
+{
+	if (step != LK_TXN_COMMIT)
+		return sound->txn(store, step, e);
+	sound->rollback(store);
+	return lk_fail(e, LK_R_STORE_IO, "so says the test");
+}
+
+/* What could not be recorded is told to nobody. */
+/*= Latchkey turn: nothing leaves before the commit that it rests on =*/
+static void
+test_store_fails(void **state)
+{
+	struct lk_store_ops faulty;
+	struct site s;
+	struct lk_signed_body b;
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(65536);
+	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
+	const struct site_question *q;
+	struct lk_err why;
+
+	(void)state;
+	begin(&s);
+	s.signer_waits = true;
+	site_pass(&s, 10 * PKI_DAY);
+	q = site_question(&s, LK_ROLE_SIGNER);
+	must_succeed(lk_signer_sign(s.signer, LK_ROLE_KEEPER, q->type, &q->body, &der, e));
+	b.bytes = lk_buf_slice(&der);
+	must_succeed(lk_body_pack(LK_BODY_signed, &b, &packed, e));
+	sound = s.store->ops;
+	faulty = *sound;
+	faulty.txn = refuse_commit;
+	s.store->ops = &faulty;
+	must_succeed(lk_turn_receive(
+		s.turn, LK_ROLE_SIGNER, 0, q->id, LK_BODY_signed, lk_buf_slice(&packed), e));
+	assert_refused(lk_turn_flush(s.turn, &why), why, LK_R_STORE_IO);
+	s.store->ops = sound;
+	assert_registrar(&s, false);
+	site_done(&s);
+}
+
 /* A signer that fails is asked again after a minute. */
 static void
 test_signer_fails(void **state)
@@ -167,6 +237,8 @@ main(void)
 		cmocka_unit_test(test_renewed_by_the_clock),
 		cmocka_unit_test(test_runs_in_progress),
 		cmocka_unit_test(test_signer_names_the_new_one),
+		cmocka_unit_test(test_former_ones_after_a_restart),
+		cmocka_unit_test(test_store_fails),
 		cmocka_unit_test(test_signer_fails),
 	};
 

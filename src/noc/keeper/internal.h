@@ -230,6 +230,7 @@ LK_RESULT lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, str
 /* renewal.c */
 LK_RESULT lk_renewal_init(struct lk_keeper *k, struct lk_err *e); /* finds the newest on record */
 void lk_renewal_done(struct lk_keeper *k);
+void lk_renewal_committed(struct lk_keeper *k, const struct lk_certificate_record *c);
 LK_RESULT lk_renewal_tick(struct lk_keeper *k, struct lk_err *e);
 /* The registrar's certificate that a pledge saw: der, as far as that may still be shown, else the
  * one of now. */

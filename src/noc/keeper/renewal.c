@@ -17,7 +17,8 @@
 #define RETRY_SECONDS 60
 #define CN            "2.5.4.3"
 
-/* The newest stands in front, what was before it goes to the former ones. */
+/* The newest stands in front, what was before it goes to the former ones. They come in the order of
+ * their making. */
 static struct lk_result
 take(struct lk_keeper *k, struct lk_slice der, struct lk_err *e)
 {
@@ -39,20 +40,26 @@ take(struct lk_keeper *k, struct lk_slice der, struct lk_err *e)
 	return LK_OK;
 }
 
+static bool
+is_registrars(const struct lk_keeper *k, const struct lk_certificate_record *c)
+{
+	return k->server_ca.ca && strcmp(c->issuer, k->server_ca.id) == 0 && c->der.n &&
+	       strcmp(c->status, "issued") == 0;
+}
+
+/* Those of no device, the oldest first. */
 static struct lk_result
 load(struct lk_keeper *k, struct lk_err *e)
 {
-	struct lk_scan scan = { .index = LK_CERTIFICATE_BY_STATUS, .prefix = 2 };
+	struct lk_scan scan = { .index = LK_CERTIFICATE_BY_DEVICE, .prefix = 1 };
 	LK_CLEANUP(lk_record_done) struct lk_certificate_record c = LK_RECORD_INIT(certificate);
 	bool found;
 
-	memcpy(c.issuer, k->server_ca.id, sizeof c.issuer);
-	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("issued"), "status", c.status, sizeof c.status, e));
 	for (;;) {
 		LK_TRY(lk_store_next(lk_turn_store(k->turn), &scan, &c.record, &found, e));
 		if (!found)
 			return LK_OK;
-		if (c.der.n)
+		if (is_registrars(k, &c))
 			LK_TRY(take(k, lk_blob_slice(&c.der), e));
 	}
 }
@@ -105,9 +112,18 @@ registrar_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err
 	if (m->failed)
 		return LK_OK; /* the next minute tries again */
 	LK_TRY(lk_est_signed(t, m, &k->server_ca, &c, e));
-	LK_TRY(lk_keeper_event(t, "registrar-renewed", NULL, NULL, "keeper",
-		json_pack("{s:s}", "serial", c.serial), NULL, e));
-	return take(k, lk_blob_slice(&c.der), e);
+	return lk_keeper_event(t, "registrar-renewed", NULL, NULL, "keeper",
+		json_pack("{s:s}", "serial", c.serial), NULL, e);
+}
+
+/*= Latchkey turn: nothing leaves before the commit that it rests on =*/
+void
+lk_renewal_committed(struct lk_keeper *k, const struct lk_certificate_record *c)
+{
+	struct lk_err e = { 0 };
+
+	if (is_registrars(k, c))
+		lk_ignore(take(k, lk_blob_slice(&c->der), &e)); /* the next minute tries again */
 }
 
 struct lk_result

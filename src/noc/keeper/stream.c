@@ -113,8 +113,10 @@ lk_stream_committed(void *app, const struct lk_record *r, bool removed)
 
 	if (r->type->kind == LK_KIND_manufacturer && !lk_identity_reload(k, &e).ok)
 		lk_identity_done(k); /* nobody is known until it succeeds: refuse, not guess */
-	if (r->type->kind == LK_KIND_certificate && !removed)
+	if (r->type->kind == LK_KIND_certificate && !removed) {
 		lk_crls_committed(k, LK_RECORD_AS(certificate, r));
+		lk_renewal_committed(k, LK_RECORD_AS(certificate, r));
+	}
 	/*= Latchkey stream: a follower that is too far behind is told everything anew =*/
 	if (was_passed(&k->follower, r) && !add_change(&k->follower, r, removed, &e).ok)
 		restart(&k->follower, true);
