@@ -317,6 +317,6 @@ main(int argc, char **argv)
 	}
 	if ((!config || read_config(config, &set, &e).ok) && command(argv[optind], &set, &e).ok)
 		return 0;
-	lk_log_err(&e, NULL);
+	lk_log_fatal(&e);
 	return lk_reason_exit_code(e.reason);
 }

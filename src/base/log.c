@@ -184,13 +184,23 @@ lk_log(enum lk_log_level level, const char *what, ...)
 	flush(&l);
 }
 
+static void
+put_failure(struct line *l, const struct lk_err *e)
+{
+	const struct lk_clause *rule = &lk_reason_info(e->reason)->clause;
+	char clause[64];
+
+	put_pair(l, "msg", e->msg);
+	snprintf(clause, sizeof clause, "%s %s", rule->document, rule->section);
+	put_pair(l, "clause", clause);
+}
+
 void
 lk_log_err(const struct lk_err *e, ...)
 {
 	const struct lk_reason_info *r = lk_reason_info(e->reason);
 	enum lk_log_level level = lk_category_info(r->category)->level;
 	struct line l = { .n = 0 };
-	char clause[64];
 	va_list ap;
 
 	if (level < self.least)
@@ -199,8 +209,18 @@ lk_log_err(const struct lk_err *e, ...)
 	va_start(ap, e);
 	pairs(&l, ap);
 	va_end(ap);
-	put_pair(&l, "msg", e->msg);
-	snprintf(clause, sizeof clause, "%s %s", r->clause.document, r->clause.section);
-	put_pair(&l, "clause", clause);
+	put_failure(&l, e);
+	flush(&l);
+}
+
+void
+lk_log_fatal(const struct lk_err *e)
+{
+	const struct lk_reason_info *r = lk_reason_info(e->reason);
+	struct line l = { .n = 0 };
+
+	head(&l, LK_LOG_ERROR, r->symbol);
+	put_failure(&l, e);
+	put_pair(&l, "cure", r->cure);
 	flush(&l);
 }

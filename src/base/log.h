@@ -23,5 +23,7 @@ void lk_log_setup(const char *role, enum lk_log_level least, enum lk_log_format 
 void lk_log(enum lk_log_level level, const char *what, ...) __attribute__((sentinel));
 /* A failure: symbol, clause, message and level come from the reason. */
 void lk_log_err(const struct lk_err *e, ...) __attribute__((sentinel));
+/* A failure that ends this process: an error whatever its reason, with what helps. */
+void lk_log_fatal(const struct lk_err *e);
 
 const char *lk_log_level_name(enum lk_log_level level);

@@ -65,7 +65,7 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 		LK_TRY(read_certs(p, lk_crl_lists[i].ca, &s->crl_issuers[i], e));
 	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
 		LK_REQUIRE(
-			missing.reason == LK_R_FILE_MISSING, e, missing.reason, "%s", missing.msg);
+			missing.reason == LK_R_CERTS_MISSING, e, missing.reason, "%s", missing.msg);
 	return LK_OK;
 }
 

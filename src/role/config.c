@@ -569,7 +569,7 @@ lk_config_args(int argc, char *const argv[], struct lk_config_args *ret, struct 
 
 	optind = 0; /* glibc: from the start */
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1)
 		if (!take_option(option, &a, e).ok) {
 			lk_err_prefix(e, "%s", argv[optind - 1]);
 			return (struct lk_result){ false };

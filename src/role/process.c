@@ -58,7 +58,7 @@ struct lk_process_private {
 static void
 end_failed(struct lk_process *p, const struct lk_err *e)
 {
-	lk_log_err(e, NULL);
+	lk_log_fatal(e);
 	p->private->status = lk_reason_exit_code(e->reason);
 	lk_loop_stop(p->loop);
 }
@@ -642,7 +642,7 @@ lk_process_run(const struct lk_config_spec *spec, enum lk_role role, uint32_t in
 	lk_log_setup(lk_role_name(role), LK_LOG_INFO, LK_LOG_TEXT, &lk_clock_system);
 	private = (struct lk_process_private){ .work = work };
 	if (!process_init(&p, &e).ok || !lk_loop_run(p.loop, &e).ok) {
-		lk_log_err(&e, NULL);
+		lk_log_fatal(&e);
 		private.status = lk_reason_exit_code(e.reason);
 	}
 	process_done(&p);

@@ -472,7 +472,7 @@ begin_stop(struct supervisor *s)
 static void
 give_up(struct supervisor *s, const struct lk_err *e)
 {
-	lk_log_err(e, NULL);
+	lk_log_fatal(e);
 	s->status = lk_reason_exit_code(e->reason);
 	begin_stop(s);
 }
@@ -867,7 +867,7 @@ supervise(const struct lk_program *program, const char *argv0, bool accept_rollb
 	signal(SIGPIPE, SIG_IGN);
 	lk_notify_init();
 	if (!supervisor_init(&s, &e).ok) {
-		lk_log_err(&e, NULL);
+		lk_log_fatal(&e);
 		supervisor_done(&s);
 		return lk_reason_exit_code(e.reason);
 	}
@@ -899,7 +899,7 @@ print_usage(const struct lk_program *program)
 {
 	printf("usage: %s [--config FILE] [--state-dir DIR] [--runtime-dir DIR]\n"
 	       "          [--accept-rollback]\n"
-	       "          [--check-config | --print-defaults | --help | --version]\n"
+	       "          [--check-config | --print-defaults | -h | --help | --version]\n"
 	       "The configuration is read from %s unless --config says otherwise.\n",
 		program->config->program, program->config->file);
 }
@@ -957,7 +957,7 @@ lk_program_main(const struct lk_program *program, int argc, char **argv)
 		if (run_main(program, argv[0], &args, &status, &e).ok)
 			return status;
 	}
-	fprintf(stderr, "%s: %s: %s\n", program->config->program, lk_reason_info(e.reason)->symbol,
-		e.msg);
+	fprintf(stderr, "%s: %s: %s\n%s\n", program->config->program,
+		lk_reason_info(e.reason)->symbol, e.msg, lk_reason_info(e.reason)->cure);
 	return lk_reason_exit_code(e.reason);
 }

@@ -97,6 +97,22 @@ test_failure(void **state)
 	assert_string_equal(stop(), "");
 }
 
+/* The last word of a process that could not go on says what helps. */
+static void
+test_fatal(void **state)
+{
+	struct lk_err e;
+
+	(void)state;
+	lk_err_set(&e, LK_R_FILE_MISSING, "cannot open x");
+	start(LK_LOG_ERROR, LK_LOG_TEXT);
+	lk_log_err(&e, NULL); /* nothing to worry about where it is a peer's */
+	lk_log_fatal(&e);
+	assert_string_equal(stop(),
+		"2026-11-23T20:15:00Z error keeper file-missing msg=\"cannot open x\" "
+		"clause=\"Latchkey files\" cure=\"Check the path.\"\n");
+}
+
 /* A long value is cut, and a pair that no longer fits is left out whole. */
 static void
 test_long(void **state)
@@ -141,6 +157,7 @@ main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_fatal),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_levels),
 	};
