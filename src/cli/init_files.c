@@ -232,6 +232,20 @@ put_network(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *
 	return put(out, "The name in the RADIUS server's certificate.", "radius_server", text, e);
 }
 
+static struct lk_result
+put_front(struct lk_buf *out, const struct lk_init_options *o, struct lk_err *e)
+{
+	if (!o->listen && !o->consumer && !o->n_ports)
+		return LK_OK;
+	LK_TRY(lk_buf_append_str(out, "\n[front]\n", e));
+	if (o->listen)
+		LK_TRY(put(out, "Where devices connect.", "listen", o->listen, e));
+	if (o->consumer)
+		LK_TRY(put(out, "One process is plenty for a household.", "processes", "1", e));
+	return o->n_ports ? put(out, "Where devices find it by mDNS.", "announce", o->bridge, e)
+			  : LK_OK;
+}
+
 struct lk_result
 lk_init_publish_url(const struct lk_init_options *o, const char *path,
 	char dst[static LK_CERT_NAME_MAX], struct lk_err *e)
@@ -317,12 +331,7 @@ make_conf(const struct lk_init_options *o, struct lk_err *e)
 	if (o->runtime_dir)
 		LK_TRY(put(&out, "Sockets.", "runtime_dir", o->runtime_dir, e));
 	LK_TRY(put_network(&out, o, e));
-	if (o->listen || o->consumer)
-		LK_TRY(lk_buf_append_str(&out, "\n[front]\n", e));
-	if (o->listen)
-		LK_TRY(put(&out, "Where devices connect.", "listen", o->listen, e));
-	if (o->consumer)
-		LK_TRY(put(&out, "One process is plenty for a household.", "processes", "1", e));
+	LK_TRY(put_front(&out, o, e));
 	LK_TRY(put_publish(&out, o, e));
 	LK_TRY(put_keys(&out, o, e));
 	LK_TRY(put_enforcement(&out, o, e));

@@ -276,6 +276,7 @@ test_the_most_ports(void **ctx)
 		snprintf(name, sizeof name, "hostapd/port%zu.conf", i);
 		assert_int_equal(access(in(etc, name), F_OK), 0);
 	}
+	assert_non_null(strstr(lk_buf_str(&text), "\nannounce = br-dev\n"));
 	rest = (char *)text.p;
 	while ((line = strsep(&rest, "\n")))
 		assert_true(strlen(line) <= 198);
