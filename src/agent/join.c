@@ -318,7 +318,7 @@ ask_again(struct lk_agent *a, const struct lk_key *key, struct lk_certs *ret, st
 	const struct lk_endpoint_info *reenroll = lk_endpoint_info(LK_EP_EST_SIMPLEREENROLL);
 	bool has_url = lk_json_has(leaf->present, LK_ONBOARDING_RENEWAL_URL);
 	struct lk_csr_spec spec = { .renewed = a->onboarded.ldevid.v[0] };
-	struct lk_call call = { .url = has_url ? leaf->renewal_url : NULL,
+	struct lk_call call = { .url = has_url && !a->set.registrar ? leaf->renewal_url : NULL,
 		.path_after = reenroll->path,
 		.address = &a->registrar,
 		.anchors = a->onboarded.domain,

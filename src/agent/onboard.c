@@ -26,6 +26,7 @@ struct onboarding {
 	struct lk_agent *agent;
 	struct lk_candidates candidates;
 	struct lk_discovery discovery;
+	unsigned questions; /* how often the link was asked */
 	struct attempt v[LK_CANDIDATES_MAX];
 	struct attempt *onboarded;
 };
@@ -287,12 +288,28 @@ wait_all(struct onboarding *o)
 	return true;
 }
 
+/* Whoever stands beside a device that waits for ever is told once that nobody answers. */
+static void
+look(struct onboarding *o)
+{
+	int64_t now_ms = lk_agent_ms(o->agent);
+	struct lk_err e;
+
+	if (o->discovery.fd < 0 || now_ms < o->discovery.query_ms)
+		return;
+	if (o->questions++ == 1 && o->candidates.n == 0) {
+		lk_err_set(&e, LK_R_AGENT_NOBODY, "nobody on %s announces a registrar so far",
+			o->agent->set.interface);
+		lk_agent_tell(o->agent, "discover", "", "failed", &e);
+	}
+	lk_discovery_ask(&o->discovery, now_ms);
+}
+
 static struct lk_result
 turn_until_onboarded(struct onboarding *o, struct lk_err *e)
 {
 	while (!o->onboarded) {
-		if (o->discovery.fd >= 0)
-			lk_discovery_ask(&o->discovery, lk_agent_ms(o->agent));
+		look(o);
 		LK_TRY(start_next(o, e));
 		advance_all(o);
 		LK_REQUIRE(o->onboarded || wait_all(o), e, LK_R_AGENT_NOT_ONBOARDED,

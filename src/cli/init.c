@@ -187,10 +187,12 @@ print_next(const struct lk_cli *cli, const struct lk_init_options *o)
 		       "machine\n",
 			o->state_dir);
 	if (o->n_ports)
-		printf("  the bridge %s with its ports and addresses: see latchkeyd(8), THE BRIDGE\n",
+		printf("  the bridge %s with its ports and addresses: see latchkeyd(8), THE "
+		       "BRIDGE\n",
 			o->bridge);
 	else
-		printf("  [front] announce = INTERFACE in %s/latchkeyd.conf, for devices to find it\n",
+		printf("  [front] announce = INTERFACE in %s/latchkeyd.conf, for devices to find "
+		       "it\n",
 			o->dir);
 	printf("  latchkeyd --config %s/latchkeyd.conf\n", o->dir);
 	if (o->radius_dir)

@@ -8,6 +8,8 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct lk_clock_fixed clock_;
 
@@ -123,6 +125,40 @@ test_nothing_is_left_open(void **state)
 	close(q[1]);
 }
 
+/* What the timeline says about a link on which nobody answers: nothing at first, then once. */
+static void
+test_a_silent_link_is_told_once(void **state)
+{
+	struct lk_agent a = agent();
+	struct onboarding o = { .agent = &a,
+		.discovery = { .fd = -1, .query_ms = 0, .interval_ms = 1000 } };
+	int told = memfd_create("timeline", 0), was = dup(STDOUT_FILENO);
+	char text[512] = "";
+	unsigned turn;
+
+	(void)state;
+	a.set.interface = "eth7";
+	assert_true(told >= 0 && was >= 0 && fflush(stdout) == 0);
+	dup2(told, STDOUT_FILENO);
+	look(&o);              /* by address: nobody is looked for */
+	o.discovery.fd = told; /* no socket: the question is lost */
+	o.discovery.query_ms = lk_agent_ms(&a);
+	for (turn = 0; turn < 5; turn++) {
+		look(&o);
+		look(&o); /* something else came: it is not time yet */
+		if (turn == 0)
+			assert_int_equal(lseek(told, 0, SEEK_END), 0);
+		clock_.ms += 100000;
+	}
+	dup2(was, STDOUT_FILENO);
+	close(was);
+	assert_true(pread(told, text, sizeof text - 1, 0) > 0);
+	close(told);
+	assert_string_equal(text, "2026-01-01T12:00:00Z discover       failed agent-nobody: "
+				  "nobody on eth7 announces a registrar so far\n");
+	assert_int_equal(o.questions, 5);
+}
+
 static void
 test_nowhere_to_look(void **state)
 {
@@ -146,6 +182,7 @@ main(void)
 		cmocka_unit_test(test_who_brings_a_voucher_goes_on_alone),
 		cmocka_unit_test(test_two_vouchers_at_once),
 		cmocka_unit_test(test_nothing_is_left_open),
+		cmocka_unit_test(test_a_silent_link_is_told_once),
 		cmocka_unit_test(test_nowhere_to_look),
 	};
 
