@@ -16,8 +16,6 @@
 #include "base/secret.h"
 #include "crypto/key_place.h"
 
-#define PEM_FILE_MAX 8192 /* an RSA-3072 key takes 2.5 kB */
-
 struct lk_result
 lk_evp_generate(OSSL_LIB_CTX *lib, const char *propq, enum lk_key_type type, EVP_PKEY **ret,
 	struct lk_err *e)
@@ -60,20 +58,15 @@ lk_key_read_guarded(const char *path, uint8_t *dst, size_t cap, size_t *ret_n, s
 }
 
 struct lk_result
-lk_evp_read_pem(
-	OSSL_LIB_CTX *lib, const char *propq, const char *path, EVP_PKEY **ret, struct lk_err *e)
+lk_evp_decode_pem(OSSL_LIB_CTX *lib, const char *propq, struct lk_slice pem, const char *what,
+	EVP_PKEY **ret, struct lk_err *e)
 {
-	LK_CLEANUP(BIO_free_allp) BIO *bio = NULL;
-	uint8_t pem[PEM_FILE_MAX];
+	LK_CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	EVP_PKEY *key = NULL;
-	size_t n;
 
-	LK_TRY(lk_key_read_guarded(path, pem, sizeof pem, &n, e));
-	bio = BIO_new_mem_buf(pem, (int)n);
 	if (bio)
 		key = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, lib, propq);
-	lk_wipe(pem, sizeof pem);
-	LK_OSSL(key, e, LK_R_KEY_STORE, "%s is not an unencrypted PEM private key", path);
+	LK_OSSL(key, e, LK_R_KEY_STORE, "%s is not an unencrypted PEM private key", what);
 	*ret = key;
 	return LK_OK;
 }
@@ -107,7 +100,14 @@ generate(const char *where, enum lk_key_type type, EVP_PKEY **ret, struct lk_err
 static struct lk_result
 load(const char *where, EVP_PKEY **ret, struct lk_err *e)
 {
-	return lk_evp_read_pem(NULL, NULL, where, ret, e);
+	uint8_t pem[LK_KEY_PEM_MAX];
+	struct lk_result r;
+	size_t n;
+
+	LK_TRY(lk_key_read_guarded(where, pem, sizeof pem, &n, e));
+	r = lk_evp_decode_pem(NULL, NULL, lk_slice(pem, n), where, ret, e);
+	lk_wipe(pem, sizeof pem);
+	return r;
 }
 
 const struct lk_key_place_ops lk_key_place_file = { generate, load, lk_file_remove };

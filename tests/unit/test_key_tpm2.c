@@ -137,6 +137,33 @@ test_refused(void **state)
 	assert_null(k);
 }
 
+/* A network has six keys, a TPM may have room for three objects. */
+static void
+test_more_keys_than_room(void **state)
+{
+	struct lk_key *keys[6] = { NULL };
+	char path[256], uri[300], name[16];
+	struct lk_err e = { 0 };
+	size_t i, round;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(keys); i++) {
+		snprintf(name, sizeof name, "%zu.pem", i);
+		uri_of(name, path, uri);
+		assert_true(lk_key_generate(uri, LK_KEY_P256, &keys[i], &e).ok);
+		if (i % 2) {
+			keys[i] = lk_key_free(keys[i]);
+			assert_true(lk_key_load(uri, &keys[i], &e).ok);
+		}
+		assert_true(lk_key_destroy(uri, &e).ok);
+	}
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < LK_ARRAY_LEN(keys); i++)
+			use_key(keys[i]);
+	for (i = 0; i < LK_ARRAY_LEN(keys); i++)
+		lk_key_free(keys[i]);
+}
+
 /* The TPM goes away under a loaded key: words, not a crash. Last, for it does not come back. */
 static void
 test_tpm_gone(void **state)
@@ -181,6 +208,7 @@ main(void)
 		cmocka_unit_test(test_uses),
 		cmocka_unit_test(test_not_exportable),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_more_keys_than_room),
 		cmocka_unit_test(test_tpm_gone),
 	};
 
