@@ -64,6 +64,28 @@ test_grant(void **state)
 	site_done(&s);
 }
 
+/* An access point that is not ours, or a port that never came up: nobody uses the grant. */
+/*= Latchkey access: a grant is gone when its seconds are over =*/
+static void
+test_unused_grants_go(void **state)
+{
+	struct site s;
+	int i;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	for (i = 0; i < 70; i++)
+		assert_int_equal(site_grant(&s, SITE_PORT, SITE_MAC), LK_R_NONE);
+	site_pass(&s, s.settings.grant_seconds);
+	assert_int_equal(site_count(&s, LK_KIND_grant), 70);
+	site_pass(&s, 1);
+	assert_int_equal(site_count(&s, LK_KIND_grant), 6); /* in slices */
+	site_pass(&s, 0);
+	assert_int_equal(site_count(&s, LK_KIND_grant), 0);
+	site_done(&s);
+}
+
 /*= SEC-06: a revoked certificate is refused =*/
 static void
 test_revoked_certificate(void **state)
@@ -306,6 +328,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grant),
+		cmocka_unit_test(test_unused_grants_go),
 		cmocka_unit_test(test_revoked_certificate),
 		cmocka_unit_test(test_certificates_that_give_no_access),
 		cmocka_unit_test(test_states_that_give_no_access),

@@ -7,6 +7,8 @@
  */
 #include "noc/keeper/internal.h"
 
+#define SWEEP_MAX 64 /* grants forgotten in one slice */
+
 static lk_turn_handler port_opened, port_closed;
 
 /* The LDevID that the RADIUS server authenticated, and its device. */
@@ -58,6 +60,26 @@ lk_access_grant(struct lk_turn *t, const struct lk_message_in *m, struct lk_err 
 	/*= SEC-04: the session's name comes from the certificate, never from the EAP identity =*/
 	memcpy(reply.device_id, d.id, sizeof reply.device_id);
 	return lk_turn_reply(t, m, LK_BODY_grant_reply, &reply, e);
+}
+
+/* No port opens with them any more: the RADIUS server said yes, and nothing came of it here. */
+/*= Latchkey access: a grant is gone when its seconds are over =*/
+struct lk_result
+lk_grants_sweep(struct lk_turn *t, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_grant_record g = LK_RECORD_INIT(grant);
+	struct lk_scan scan = { .index = LK_GRANT_BY_EXPIRY };
+	bool found;
+	int i;
+
+	for (i = 0; i < SWEEP_MAX; i++) {
+		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &g.record, &found, e));
+		if (!found || g.expires_at >= lk_turn_now(t))
+			return LK_OK;
+		LK_TRY(lk_turn_begin(t, e));
+		LK_TRY(lk_turn_remove(t, &g.record, e));
+	}
+	return LK_OK;
 }
 
 /* --- hostapd's word --------------------------------------------------------------------------- */

@@ -227,6 +227,7 @@ LK_RESULT lk_audit_gate(
 LK_RESULT lk_audit_fetch(struct lk_turn *t, struct lk_run_record *run, struct lk_err *e);
 /* access.c: the port closes, wherever the device is; called on revocation. */
 LK_RESULT lk_access_cut(struct lk_turn *t, const struct lk_device_record *d, struct lk_err *e);
+LK_RESULT lk_grants_sweep(struct lk_turn *t, struct lk_err *e); /* some of those that ended */
 /* renewal.c */
 LK_RESULT lk_renewal_init(struct lk_keeper *k, struct lk_err *e); /* finds the newest on record */
 void lk_renewal_done(struct lk_keeper *k);

@@ -337,6 +337,7 @@ lk_keeper_tick(struct lk_keeper *k, struct lk_err *e)
 	lk_turn_tick(k->turn);
 	LK_TRY(lk_crls_tick(k, e));
 	LK_TRY(lk_renewal_tick(k, e));
+	LK_TRY(lk_grants_sweep(k->turn, e));
 	if (now - k->swept_at < SWEEP_SECONDS)
 		return LK_OK;
 	k->swept_at = now;

@@ -85,7 +85,8 @@ LK_DEFINE_CLEANUP(struct lk_keeper *, lk_keeper_free);
 const struct lk_certs *lk_keeper_registrar(
 	const struct lk_keeper *k, const struct lk_certs **ret_former);
 struct lk_turn *lk_keeper_turn(struct lk_keeper *k);
-/* Once a second: runs that ended, grants that ended. Opens a turn if there is anything to do. */
+/* Some times a second: what is overdue, lists and certificates that are due, grants and runs that
+ * ended. Opens a turn if there is anything to do. */
 LK_RESULT lk_keeper_tick(struct lk_keeper *k, struct lk_err *e);
 /* Between turns: tells who follows the change stream some of what it has not been told. *ret_more:
  * it would take more. */
