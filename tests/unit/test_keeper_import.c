@@ -104,6 +104,30 @@ test_whole_or_nothing(void **state)
 	site_done(&s);
 }
 
+/* Whose manifest it may be says the record, also while the keeper's memory knows of none: it is
+ * empty after a load that failed, and behind in the turn of a change. */
+static void
+test_the_record_says_who_signs(void **state)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_MANIFEST_MAX);
+	LK_CLEANUP(lk_buf_done) struct lk_buf pem = LK_BUF_INIT(LK_ANCHORS_MAX);
+	LK_CLEANUP(lk_record_done) struct lk_manufacturer_record m = LK_RECORD_INIT(manufacturer);
+	struct site s;
+
+	(void)state;
+	site_init(&s, "deny");
+	set_text(m.id, "another");
+	set_text(m.trust, "trusted");
+	set_text(m.unknown_devices, "deny");
+	must_succeed(lk_cert_print_pem(pki_cert(&s.pki.stranger_ca), &pem, e));
+	must_succeed(lk_blob_set(&m.anchors, lk_buf_slice(&pem), e));
+	site_put(&s, &m.record);
+	build(&s, 3, NULL, &text);
+	import(&s, "another", lk_buf_slice(&text));
+	assert_site_refused(&s, LK_R_MANIFEST_SIGNER);
+	site_done(&s);
+}
+
 /* What follows the change stream. */
 struct follower {
 	int64_t messages, records, most; /* octets of one message */
@@ -172,6 +196,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ten_thousand),
 		cmocka_unit_test(test_whole_or_nothing),
+		cmocka_unit_test(test_the_record_says_who_signs),
 		cmocka_unit_test(test_snapshot_is_batched),
 	};
 

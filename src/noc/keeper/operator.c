@@ -230,8 +230,8 @@ manufacturer_import(
 	LK_CLEANUP(lk_record_done) struct lk_manufacturer_record r = LK_RECORD_INIT(manufacturer);
 	LK_CLEANUP(lk_manifest_freep) struct lk_manifest *m = NULL;
 	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *anchors = NULL;
+	LK_CLEANUP(lk_certs_done) struct lk_certs trusted = { .n = 0 };
 	const json_t *text = json_object_get(args, "manifest");
-	const struct manufacturer *known;
 	struct lk_verified_manifest verified;
 	size_t added = 0, i;
 	bool found;
@@ -240,10 +240,11 @@ manufacturer_import(
 	LK_REQUIRE(json_is_string(text), e, LK_R_OPERATOR_ARGUMENT, "\"manifest\" is missing");
 	LK_TRY(lk_manifest_parse(
 		lk_slice(json_string_value(text), json_string_length(text)), &m, e));
-	known = lk_identity_manufacturer(keeper_of(t), r.id);
 	/* The first manifest of a manufacturer brings its anchors; the operator compared their
-	 * fingerprint. Later ones are held against what is trusted by then. */
-	LK_TRY(lk_anchors_new(known ? &known->certs : &m->leaf.anchors, &anchors, e));
+	 * fingerprint. Later ones are held against what is on record by then. */
+	if (found)
+		LK_TRY(lk_certs_parse_any(lk_blob_slice(&r.anchors), &trusted, e));
+	LK_TRY(lk_anchors_new(found ? &trusted : &m->leaf.anchors, &anchors, e));
 	LK_TRY(lk_manifest_check(m, anchors, lk_turn_now(t), &verified, e));
 	if (!found) {
 		LK_TRY(set_anchors(&r, &m->leaf.anchors, e));
