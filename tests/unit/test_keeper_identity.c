@@ -5,6 +5,8 @@
  */
 #include "keeper_cast.h"
 
+#include "store/backend.h"
+
 /* The device of that name asks for a voucher; its manufacturer's chain comes along or not. */
 static int64_t
 present(struct site *s, const struct pki_id *who)
@@ -308,6 +310,56 @@ test_ldevid_is_no_idevid(void **state)
 	site_done(&s);
 }
 
+static const struct lk_store_ops *sound;
+static bool committed;
+
+static struct lk_result
+note_commit(struct lk_store *store, enum lk_txn_step step, struct lk_err *e)
+{
+	committed |= step == LK_TXN_COMMIT;
+	return sound->txn(store, step, e);
+}
+
+static struct lk_result
+read_until_commit(struct lk_store *store, const struct lk_scan *scan, struct lk_record *r,
+	bool *ret_found, struct lk_err *e)
+{
+	LK_REQUIRE(!committed, e, LK_R_STORE_IO, "so says the test");
+	return sound->seek(store, scan, r, ret_found, e);
+}
+
+/* A change is committed and cannot be read: nobody is known, and all are when it can be read. */
+static void
+test_manufacturers_cannot_be_loaded(void **state)
+{
+	const struct lk_operator_request_body b = { .action = "manufacturer.distrust",
+		.actor = SITE_OPERATOR,
+		.arguments = LK_SLICE_LIT("{\"manufacturer\":\"another\"}") };
+	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(4096);
+	struct lk_store_ops faulty;
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_add_manufacturer(&s, "another", &s.pki.stranger_ca, "allow");
+	sound = s.store->ops;
+	faulty = *sound;
+	faulty.txn = note_commit;
+	faulty.seek = read_until_commit;
+	committed = false;
+	s.store->ops = &faulty;
+	must_succeed(lk_body_pack(LK_BODY_operator_request, &b, &packed, e));
+	must_succeed(lk_turn_receive(
+		s.turn, LK_ROLE_DESK, 0, 1, LK_BODY_operator_request, lk_buf_slice(&packed), e));
+	must_succeed(lk_turn_flush(s.turn, e));
+	s.store->ops = sound;
+	site_request_voucher(&s, NULL, NULL);
+	assert_site_refused(&s, LK_R_MANUFACTURER_UNKNOWN);
+	site_pass(&s, 10);
+	assert_int_equal(site_request_again(&s), 0);
+	site_done(&s);
+}
+
 int
 main(void)
 {
@@ -327,6 +379,7 @@ main(void)
 		cmocka_unit_test(test_ldevid_of_others),
 		cmocka_unit_test(test_expired_ldevid),
 		cmocka_unit_test(test_ldevid_is_no_idevid),
+		cmocka_unit_test(test_manufacturers_cannot_be_loaded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

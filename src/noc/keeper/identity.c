@@ -62,15 +62,14 @@ unload(struct lk_keeper *k)
 	}
 }
 
-struct lk_result
-lk_identity_reload(struct lk_keeper *k, struct lk_err *e)
+static struct lk_result
+load_all(struct lk_keeper *k, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_manufacturer_record r = LK_RECORD_INIT(manufacturer);
 	struct lk_scan scan = { .index = LK_MANUFACTURER_BY_ID };
 	LK_CLEANUP(lk_record_done) struct lk_manufacturer_record at = LK_RECORD_INIT(manufacturer);
 	bool found;
 
-	unload(k);
 	for (;;) {
 		LK_TRY(lk_store_next(lk_turn_store(k->turn), &scan, &r.record, &found, e));
 		if (!found)
@@ -82,9 +81,19 @@ lk_identity_reload(struct lk_keeper *k, struct lk_err *e)
 }
 
 struct lk_result
-lk_identity_init(struct lk_keeper *k, struct lk_err *e)
+lk_identity_reload(struct lk_keeper *k, struct lk_err *e)
 {
-	return lk_identity_reload(k, e);
+	unload(k);
+	k->manufacturers_loaded = load_all(k, e).ok;
+	if (!k->manufacturers_loaded)
+		unload(k); /* refuse, not guess */
+	return (struct lk_result){ k->manufacturers_loaded };
+}
+
+struct lk_result
+lk_identity_tick(struct lk_keeper *k, struct lk_err *e)
+{
+	return k->manufacturers_loaded ? LK_OK : lk_identity_reload(k, e);
 }
 
 void
@@ -141,8 +150,8 @@ slot_of(struct lk_keeper *k, const uint8_t digest[static LK_SHA256_LEN])
 	return &k->known[(digest[0] | (unsigned)digest[1] << 8) & (LK_KNOWN_MAX - 1)];
 }
 
-/* Who verified is tried first by the key identifiers: a chain that does not lead to an anchor costs
- * as much as one that does. */
+/* One chain, one manufacturer after the other. What a chain that leads to an anchor is refused for
+ * says more than that it leads to no other. */
 static struct lk_result
 find_manufacturer(struct lk_keeper *k, const struct lk_certs *chain, int64_t now,
 	struct manufacturer **ret, struct lk_err *e)

@@ -75,6 +75,7 @@ struct lk_keeper {
 	struct lk_keeper_domain domain;
 	struct lk_turn *turn;
 	struct manufacturer *manufacturers;
+	bool manufacturers_loaded; /* else there are none, whatever the store has */
 	struct known known[LK_KNOWN_MAX];
 	struct issuer device_ca, service_ca;
 	struct issuer server_ca; /* issues the registrar's certificate, and nothing for others */
@@ -111,13 +112,14 @@ LK_RESULT lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_d
 
 /* --- identity.c ------------------------------------------------------------------------------- */
 struct identity {
-	struct lk_cert *cert; /* borrowed from the cache, for this turn */
+	struct lk_cert *cert; /* borrowed from the cache, until somebody else is looked up */
 	struct manufacturer *manufacturer;
 	char tls_peer[LK_DIGEST_HEX_MAX];
 };
 
-LK_RESULT lk_identity_init(struct lk_keeper *k, struct lk_err *e); /* loads manufacturers */
 void lk_identity_done(struct lk_keeper *k);
+/* Loads the manufacturers again, where the last time failed. */
+LK_RESULT lk_identity_tick(struct lk_keeper *k, struct lk_err *e);
 /* RFC 8995 5.1: the TLS client is a device of a manufacturer that is trusted here. */
 LK_RESULT lk_identity_idevid(struct lk_turn *t, const struct lk_web_request_body *w,
 	struct identity *ret, struct lk_err *e);
@@ -130,7 +132,8 @@ LK_RESULT lk_identity_own(struct lk_turn *t, const struct lk_web_request_body *w
 LK_RESULT lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w,
 	struct identity *ret, struct lk_certificate_record *ret_cert,
 	struct lk_device_record *ret_device, struct lk_err *e);
-/* A manufacturer was added, changed or removed in the store: load it anew. */
+/* Loads the manufacturers: at the start, and when one was added, changed or removed in the store.
+ * When it fails nobody is known. */
 LK_RESULT lk_identity_reload(struct lk_keeper *k, struct lk_err *e);
 /* Adds subject and issuer of the client's certificate to an event's payload, as far as there are.
  */

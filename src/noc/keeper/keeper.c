@@ -300,7 +300,7 @@ lk_keeper_new(const struct lk_keeper_settings *settings, const struct lk_keeper_
 	ts.overdue = overdue;
 	ts.committed = lk_stream_committed;
 	LK_TRY(lk_turn_new(&ts, &k->turn, e));
-	LK_TRY(lk_identity_init(k, e));
+	LK_TRY(lk_identity_reload(k, e));
 	LK_TRY(lk_crls_init(k, e));
 	LK_TRY(lk_renewal_init(k, e));
 	*ret = LK_TAKE(k);
@@ -341,5 +341,6 @@ lk_keeper_tick(struct lk_keeper *k, struct lk_err *e)
 	if (now - k->swept_at < SWEEP_SECONDS)
 		return LK_OK;
 	k->swept_at = now;
-	return lk_runs_sweep(k->turn, e);
+	LK_TRY(lk_runs_sweep(k->turn, e));
+	return lk_identity_tick(k, e);
 }

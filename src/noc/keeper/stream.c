@@ -111,8 +111,8 @@ lk_stream_committed(void *app, const struct lk_record *r, bool removed)
 	struct lk_keeper *k = app;
 	struct lk_err e = { 0 };
 
-	if (r->type->kind == LK_KIND_manufacturer && !lk_identity_reload(k, &e).ok)
-		lk_identity_done(k); /* nobody is known until it succeeds: refuse, not guess */
+	if (r->type->kind == LK_KIND_manufacturer)
+		lk_ignore(lk_identity_reload(k, &e)); /* tried again by the clock */
 	if (r->type->kind == LK_KIND_certificate && !removed) {
 		lk_crls_committed(k, LK_RECORD_AS(certificate, r));
 		lk_renewal_committed(k, LK_RECORD_AS(certificate, r));
