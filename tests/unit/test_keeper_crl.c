@@ -79,6 +79,29 @@ put_certificate(struct site *s, size_t i, const char *status, int64_t not_after)
 	must_succeed(lk_store_put(s->store, &c.record, e));
 }
 
+/* A clock that was put back holds nothing up. */
+/*= SEC-06: a revocation is on the published list within the configured seconds =*/
+static void
+test_listed_when_the_clock_was_put_back(void **state)
+{
+	uint64_t number = 0;
+	struct site s;
+
+	(void)state;
+	begin(&s);
+	site_until(&s, SITE_DONE);
+	site_pass(&s, 0);
+	assert_list(&s, &number, true, 0);
+	s.clock.seconds -= 3600;
+	assert_int_equal(
+		site_operate(&s, "device.revoke", "{\"device\":\"%s\"}", PKI_SERIAL), LK_R_NONE);
+	site_pass(&s, REFRESH / 2);
+	assert_list(&s, &number, true, 1);
+	site_pass(&s, REFRESH / 2);
+	assert_list(&s, &number, false, 1);
+	site_done(&s);
+}
+
 /*= SEC-06: a revocation is on the published list within the configured seconds =*/
 static void
 test_revocation_is_listed(void **state)
@@ -235,6 +258,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_listed_when_the_clock_was_put_back),
 		cmocka_unit_test(test_revocation_is_listed),
 		cmocka_unit_test(test_list_is_renewed),
 		cmocka_unit_test(test_expired_entry),

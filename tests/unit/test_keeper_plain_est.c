@@ -461,6 +461,27 @@ test_guessing(void **state)
 	plant_done(&p);
 }
 
+/* Nor for longer when the clock is put back. */
+/*= Latchkey EST: ten wrong codes in a minute shut their address out =*/
+static void
+test_guessing_and_the_clock(void **state)
+{
+	struct plant p;
+	int i;
+
+	(void)state;
+	plant_init(&p);
+	new_code(&p, "plant", NAME, NULL);
+	authorize(&p, NAME, "0000-0000-0000-0000-0000");
+	for (i = 0; i < 11; i++)
+		enrol(&p, &(struct site_csr){ .cn = NAME });
+	assert_site_refused(&p.s, LK_R_EST_RATE);
+	p.s.clock.seconds -= 3600;
+	authorize(&p, NAME, p.code);
+	assert_int_equal(enrol_again(&p), 200);
+	plant_done(&p);
+}
+
 /* Who knows better is not held back by those who guess. */
 static void
 test_guessing_elsewhere(void **state)
@@ -868,6 +889,7 @@ main(void)
 		cmocka_unit_test(test_code_over),
 		cmocka_unit_test(test_wrong_codes),
 		cmocka_unit_test(test_guessing),
+		cmocka_unit_test(test_guessing_and_the_clock),
 		cmocka_unit_test(test_guessing_elsewhere),
 		cmocka_unit_test(test_codes_that_are_not_made),
 		cmocka_unit_test(test_no_code_for_a_device),

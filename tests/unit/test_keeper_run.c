@@ -214,6 +214,21 @@ test_sweep(void **state)
 	site_done(&s);
 }
 
+static void
+test_sweep_when_the_clock_was_put_back(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_pass(&s, 20);
+	s.clock.seconds -= 3600;
+	site_until(&s, SITE_REQUESTED);
+	site_pass(&s, s.settings.run_seconds + 10);
+	assert_string_equal(site_run(&s)->state, "failed");
+	site_done(&s);
+}
+
 /* Every state that waits for somebody is swept, done and failed ones are not. */
 static void
 test_sweep_of_each_state(void **state)
@@ -245,6 +260,7 @@ main(void)
 		cmocka_unit_test(test_done_stays_done),
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_sweep_when_the_clock_was_put_back),
 		cmocka_unit_test(test_sweep_of_each_state),
 	};
 

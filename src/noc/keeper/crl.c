@@ -180,7 +180,8 @@ list_signed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 		l++;
 	if (m->failed) {
 		l->listed = -1;
-		l->due_at = lk_turn_now(t) + RETRY_SECONDS;
+		l->asked_at = lk_turn_now(t);
+		l->wait = RETRY_SECONDS;
 		return LK_OK;
 	}
 	LK_TRY(lk_crl_parse(s->bytes, &c, e));
@@ -204,7 +205,8 @@ ask(struct lk_keeper *k, unsigned i, int64_t now, struct lk_err *e)
 		.this_update = now,
 		.next_update = now + k->set.crl_seconds };
 
-	l->due_at = now + k->set.crl_refresh_seconds / 2;
+	l->asked_at = now;
+	l->wait = k->set.crl_refresh_seconds / 2;
 	drop_expired(l);
 	LK_TRY(pack(l, &list, e));
 	LK_TRY(lk_turn_begin(k->turn, e));
@@ -230,7 +232,7 @@ lk_crls_tick(struct lk_keeper *k, struct lk_err *e)
 		l = &k->crls[i];
 		/*= SEC-06: a revocation is on the published list within the configured seconds =*/
 		/*= RFC5280 5.1.2.5: the next list is issued before nextUpdate =*/
-		if (l->issuer[0] && now >= l->due_at &&
+		if (l->issuer[0] && has_passed(l->asked_at, l->wait, now) &&
 			(l->listed != l->revision ||
 				now >= l->next_update - k->set.crl_seconds / 2))
 			LK_TRY(ask(k, i, now, e));

@@ -207,7 +207,7 @@ look_up(struct lk_turn *t, const struct lk_web_request_body *w, const struct iss
 	LK_TRY(own_certificate(w, digest, e));
 	slot = slot_of(k, digest);
 	if (slot->cert && memcmp(slot->digest, digest, sizeof digest) == 0 &&
-		slot->issuer == issuer && now - slot->at < VERDICT_SECONDS) {
+		slot->issuer == issuer && !has_passed(slot->at, VERDICT_SECONDS, now)) {
 		*ret = slot;
 		return LK_OK;
 	}

@@ -51,7 +51,7 @@ struct lk_revocations {
 	struct lk_revoked *v;           /* owned */
 	size_t n, cap;
 	int64_t revision, asked, listed; /* changes: all, those asked for, those on the list */
-	int64_t due_at;                  /* no list is asked for earlier */
+	int64_t asked_at, wait; /* seconds from then on no list is asked for */
 	int64_t number, this_update, next_update; /* of der; 0: there is none yet */
 	struct lk_buf der;
 };
@@ -80,7 +80,7 @@ struct lk_keeper {
 	struct issuer device_ca, service_ca;
 	struct issuer server_ca; /* issues the registrar's certificate, and nothing for others */
 	struct lk_certs registrar, former; /* what domain points to: as they are now */
-	int64_t renewal_at;                /* the next is not ordered earlier */
+	int64_t renewal_at;                /* one was ordered */
 	struct {
 		int64_t since;
 		unsigned n;
@@ -95,6 +95,13 @@ static inline struct lk_keeper *
 keeper_of(const struct lk_turn *t)
 {
 	return lk_turn_app(t);
+}
+
+/* Whether so many seconds went by. A clock that was put back does not hold up what they delay. */
+static inline bool
+has_passed(int64_t since, int64_t seconds, int64_t now)
+{
+	return now < since || now - since >= seconds;
 }
 
 /* --- keeper.c: answers ------------------------------------------------------------------------ */

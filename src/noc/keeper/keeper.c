@@ -338,7 +338,7 @@ lk_keeper_tick(struct lk_keeper *k, struct lk_err *e)
 	LK_TRY(lk_crls_tick(k, e));
 	LK_TRY(lk_renewal_tick(k, e));
 	LK_TRY(lk_grants_sweep(k->turn, e));
-	if (now - k->swept_at < SWEEP_SECONDS)
+	if (!has_passed(k->swept_at, SWEEP_SECONDS, now))
 		return LK_OK;
 	k->swept_at = now;
 	LK_TRY(lk_runs_sweep(k->turn, e));

@@ -91,7 +91,7 @@ check_rate(struct lk_turn *t, unsigned slot, struct lk_err *e)
 {
 	struct lk_keeper *k = keeper_of(t);
 
-	if (lk_turn_now(t) - k->wrong_codes[slot].since >= WRONG_CODES_FOR) {
+	if (has_passed(k->wrong_codes[slot].since, WRONG_CODES_FOR, lk_turn_now(t))) {
 		k->wrong_codes[slot].since = lk_turn_now(t);
 		k->wrong_codes[slot].n = 0;
 	}

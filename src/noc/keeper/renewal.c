@@ -139,10 +139,10 @@ lk_renewal_tick(struct lk_keeper *k, struct lk_err *e)
 		.spki = lk_cert_spki(c) };
 
 	/*= Latchkey registrar: its certificate is renewed at two thirds of its life =*/
-	if (!k->server_ca.ca || now < k->renewal_at ||
+	if (!k->server_ca.ca || !has_passed(k->renewal_at, RETRY_SECONDS, now) ||
 		now < begin + (lk_cert_not_after(c) - begin) / 3 * 2)
 		return LK_OK;
-	k->renewal_at = now + RETRY_SECONDS;
+	k->renewal_at = now;
 	lk_cert_subject(c, CN, cn);
 	LK_TRY(lk_cert_san_dns(c, dns, e));
 	LK_TRY(lk_turn_begin(k->turn, e));
