@@ -803,7 +803,7 @@ test_certificates_that_are_missing(void **state)
 
 	(void)state;
 	assert_int_equal(remove(path_of("operator-ca.pem")), 0);
-	assert_refused(lk_domain_read(&config, &d, &why), why, LK_R_FILE_MISSING);
+	assert_refused(lk_domain_read(&config, &d, &why), why, LK_R_CERTS_MISSING);
 	lk_domain_done(&d);
 }
 
