@@ -4,6 +4,8 @@
  */
 #include "artefact/checkpoint.h"
 
+#include "artefact/cert_profile.h"
+
 #define ROOT "latchkey:checkpoint"
 
 #define FIELD(field, type) LK_JSON_FIELD(struct lk_checkpoint, field, #field, type, MANDATORY)
@@ -49,6 +51,46 @@ lk_checkpoint_parse(struct lk_slice der, const struct lk_cert *signer, struct lk
 		"the hash has %zu octets, want %d", c.hash.n, LK_CHECKPOINT_HASH_LEN);
 	*ret = c;
 	c.hash = LK_BUF_INIT(0);
+	return LK_OK;
+}
+
+/* A device chains to the same anchor, and signs whatever it likes. */
+static bool
+keeps_a_ledger(const struct lk_cert *cert)
+{
+	return lk_cert_has_eku(cert, LK_OID_EKU_CMC_RA) ||
+	       lk_cert_check_profile(cert, LK_PROFILE_VOUCHER_SIGNER, NULL).ok;
+}
+
+struct lk_result
+lk_checkpoint_check(
+	struct lk_slice der, const struct lk_anchors *anchors, int64_t now, struct lk_err *e)
+{
+	LK_CLEANUP(lk_cms_freep) struct lk_cms *cms = NULL;
+	const struct lk_cert *signer;
+
+	LK_TRY(lk_cms_parse(der, &cms, e));
+	signer = lk_cms_signer(cms);
+	LK_REQUIRE(signer, e, LK_R_CHECKPOINT_SIGNER, "the signer's certificate is not enclosed");
+	LK_TRY(lk_cms_verify(cms, signer, e));
+	if (!lk_chain_verify(anchors, signer, lk_cms_certs(cms), LK_TIMES_CHECK, now, e).ok)
+		return lk_fail_as(e, LK_R_CERT_CHAIN, LK_R_CHECKPOINT_SIGNER,
+			"the signer is below no anchor");
+	LK_REQUIRE(keeps_a_ledger(signer), e, LK_R_CHECKPOINT_SIGNER,
+		"the signer is neither a registrar nor a signer of vouchers");
+	return LK_OK;
+}
+
+struct lk_result
+lk_checkpoint_print(const struct lk_checkpoint *c, struct lk_buf *out, struct lk_err *e)
+{
+	json_auto_t *obj = NULL;
+	const char *name;
+	json_t *value;
+
+	LK_TRY(lk_json_write(&table, c, &obj, e));
+	json_object_foreach (obj, name, value)
+		LK_TRY(lk_json_print_line(name, value, out, e));
 	return LK_OK;
 }
 

@@ -27,6 +27,12 @@ struct lk_checkpoint {
 LK_RESULT lk_checkpoint_parse(struct lk_slice der, const struct lk_cert *signer,
 	struct lk_checkpoint *ret, struct lk_err *e);
 void lk_checkpoint_done(struct lk_checkpoint *c);
+/* For whoever does not know the signer: it is enclosed, and below an anchor a service that keeps a
+ * ledger. LK_R_CMS_*, LK_R_CHECKPOINT_SIGNER. */
+LK_RESULT lk_checkpoint_check(
+	struct lk_slice der, const struct lk_anchors *anchors, int64_t now, struct lk_err *e);
+/* Lines "name: value". */
+LK_RESULT lk_checkpoint_print(const struct lk_checkpoint *c, struct lk_buf *out, struct lk_err *e);
 /* Signs all members, whatever `present` says. Appends DER to out. */
 LK_RESULT lk_checkpoint_build(const struct lk_checkpoint *c, const struct lk_key *key,
 	const struct lk_certs *certs, struct lk_buf *out, struct lk_err *e);

@@ -10,6 +10,7 @@
 #include "artefact/cert_profile.h"
 #include "artefact/crl.h"
 #include "artefact/csr.h"
+#include "artefact/checkpoint.h"
 #include "artefact/manifest.h"
 #include "artefact/onboarding_information.h"
 #include "artefact/telemetry.h"
@@ -79,6 +80,33 @@ static bool
 is_voucher_request(struct lk_slice in)
 {
 	return is_cms(in) && contains(in, "\"ietf-voucher-request:voucher\"");
+}
+
+static bool
+is_checkpoint(struct lk_slice in)
+{
+	return is_cms(in) && contains(in, "\"latchkey:checkpoint\"");
+}
+
+static struct lk_result
+inspect_checkpoint(struct lk_slice in, const struct lk_inspect_want *w, struct lk_inspection *i,
+	struct lk_err *e)
+{
+	LK_CLEANUP(lk_checkpoint_done) struct lk_checkpoint c = { 0 };
+	LK_CLEANUP(lk_cms_freep) struct lk_cms *cms = NULL;
+
+	LK_TRY(lk_checkpoint_parse(in, NULL, &c, e));
+	LK_TRY(lk_cms_parse(in, &cms, e));
+	LK_TRY(lk_checkpoint_print(&c, &i->fields, e));
+	LK_TRY(print_signer(cms, i, e));
+	if (!w->anchors) {
+		i->verdict = LK_VERDICT_UNVERIFIED;
+		return check_enclosed(cms, i, e);
+	}
+	LK_TRY(lk_checkpoint_check(in, w->anchors, w->now, e));
+	checked(i, "signature, signer");
+	i->verdict = LK_VERDICT_VALID;
+	return LK_OK;
 }
 
 static struct lk_result
@@ -468,6 +496,7 @@ static const struct {
 	{ "certs-only", is_certs_only, inspect_certs_only },
 	{ "voucher-request", is_voucher_request, inspect_request },
 	{ "onboarding-information", is_onboarding, inspect_onboarding },
+	{ "checkpoint", is_checkpoint, inspect_checkpoint },
 	{ "voucher", is_cms, inspect_voucher },
 	{ "certificate", is_certificate, inspect_certificate },
 	{ "csr", is_csr, inspect_csr },

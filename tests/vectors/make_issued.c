@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * make_issued FOLDER: the vectors of what a network's and a factory's own writers make:
- * requests, revocation lists, onboarding information, manifests. As make_vectors, run by
- * hand; here the good ones come from Latchkey's writers, and a bad one is bent afterwards or
+ * requests, revocation lists, onboarding information, manifests, checkpoints. As make_vectors, run
+ * by hand; here the good ones come from Latchkey's writers, and a bad one is bent afterwards or
  * signed by somebody else.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "artefact/checkpoint.h"
 #include "artefact/crl.h"
 #include "artefact/csr.h"
 #include "artefact/manifest.h"
@@ -255,6 +256,54 @@ make_manifests(void)
 	save_cert("manifest/vendor.pem", &cast.vendor);
 }
 
+/* --- checkpoints ------------------------------------------------------------------------------ */
+
+static void
+checkpoint(const struct pki_id *signer, struct lk_buf *out)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf hash = LK_BUF_INIT(LK_CHECKPOINT_HASH_LEN);
+	struct lk_checkpoint c = { .node = "node-1", .site = "home", .seq = 1041, .at = PKI_NOW };
+
+	must(lk_buf_append(&hash, LK_SLICE_LIT("0123456789abcdef0123456789abcdef"), &err));
+	c.hash = hash;
+	must(lk_checkpoint_build(&c, signer->key, &signer->chain, out, &err));
+}
+
+static void
+save_checkpoint(const char *name, const struct pki_id *signer)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(VECTOR_MAX);
+
+	checkpoint(signer, &der);
+	save(name, lk_buf_slice(&der));
+}
+
+static void
+make_checkpoints(void)
+{
+	const struct pki_spec spec = {
+		.cn = DEVICE_ID, .serial_number = PKI_SERIAL, .eku = "clientAuth"
+	};
+	const struct pki_spec signer = { .cn = "Voucher signer",
+		.key_usage = "critical,digitalSignature" };
+	LK_CLEANUP(pki_id_done) struct pki_id ldevid = { .key = NULL };
+	LK_CLEANUP(pki_id_done) struct pki_id masa = { .key = NULL };
+	LK_CLEANUP(lk_buf_done) struct lk_buf good = LK_BUF_INIT(VECTOR_MAX);
+
+	pki_issue(&cast.domain, &spec, &ldevid);
+	pki_issue(&cast.vendor, &signer, &masa);
+	save_checkpoint("checkpoint/good/registrar.cms", &cast.registrar);
+	save_checkpoint("checkpoint/good/masa.cms", &masa);
+	save_checkpoint("checkpoint/bad/checkpoint-signer--stranger.cms", &cast.stranger);
+	save_checkpoint("checkpoint/bad/checkpoint-signer--ldevid.cms", &ldevid);
+	save_checkpoint("checkpoint/bad/checkpoint-signer--idevid.cms", &cast.device);
+	checkpoint(&cast.registrar, &good);
+	save_bent("checkpoint/bad/cms-signature--another-seq.cms", lk_buf_slice(&good), "1041");
+	save_longer("checkpoint/bad/cms-syntax--trailing-byte.cms", lk_buf_slice(&good));
+	save_cert("checkpoint/domain.pem", &cast.domain);
+	save_cert("checkpoint/vendor.pem", &cast.vendor);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -268,6 +317,7 @@ main(int argc, char **argv)
 	make_crls();
 	make_onboarding();
 	make_manifests();
+	make_checkpoints();
 	pki_cast_done(&cast);
 	return 0;
 }
