@@ -175,6 +175,28 @@ test_done_stays_done(void **state)
 	site_done(&s);
 }
 
+/* Nor by what the device reports afterwards, however often: that is on record, and no more. */
+static void
+test_reports_on_a_closed_run(void **state)
+{
+	const struct lk_slice no = LK_SLICE_LIT("{\"version\":1,\"status\":false}");
+	struct site s;
+	int i;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	assert_int_equal(
+		site_ask(&s, &s.pki.device.chain, LK_EP_BRSKI_VOUCHER_STATUS, no), 200);
+	assert_string_equal(site_run(&s)->state, "done");
+	for (i = 0; i < 100; i++)
+		assert_int_equal(site_ask(&s, &s.ldevid, LK_EP_BRSKI_ENROLLSTATUS, no), 200);
+	assert_string_equal(site_run(&s)->state, "done");
+	site_event(&s, "voucher-rejected");
+	site_event(&s, "enrolment-failed");
+	site_done(&s);
+}
+
 /*= Latchkey run: at most one LDevID, within run_seconds of leaving the waiting room =*/
 static void
 test_time_limit(void **state)
@@ -258,6 +280,7 @@ main(void)
 		cmocka_unit_test(test_tls_facts),
 		cmocka_unit_test(test_newer_request_overtakes),
 		cmocka_unit_test(test_done_stays_done),
+		cmocka_unit_test(test_reports_on_a_closed_run),
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_sweep_when_the_clock_was_put_back),

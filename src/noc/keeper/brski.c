@@ -382,7 +382,7 @@ lk_brski_voucher_status(struct lk_turn *t, const struct lk_message_in *m,
 	if (report.status && lk_run_is(&run, "vouchered")) {
 		LK_TRY(lk_run_move(t, &run, "accepted", e));
 		LK_TRY(lk_audit_fetch(t, &run, e));
-	} else if (!report.status) {
+	} else if (!report.status && !lk_run_is_closed(&run)) {
 		LK_TRY(lk_run_move(t, &run, "failed", e));
 	}
 	return lk_keeper_reply(t, m, 200, NULL, lk_slice(NULL, 0), e);
@@ -416,9 +416,9 @@ lk_brski_enrollstatus(struct lk_turn *t, const struct lk_message_in *m,
 	LK_TRY(lk_json_set(report.json, "client-certificate-matched", json_boolean(matched), e));
 	LK_TRY(lk_keeper_event(t, report.status ? "enrolment-confirmed" : "enrolment-failed", &d,
 		run.id, "device", json_incref(report.json), NULL, e));
-	if (!report.status) {
+	if (!report.status && !lk_run_is_closed(&run)) {
 		LK_TRY(lk_run_move(t, &run, "failed", e));
-	} else if (matched && lk_run_is(&run, "enrolled")) {
+	} else if (report.status && matched && lk_run_is(&run, "enrolled")) {
 		if (report.libraries[0])
 			LK_TRY(lk_run_peer_library(&run, report.libraries, e));
 		LK_TRY(lk_run_move(t, &run, "done", e));

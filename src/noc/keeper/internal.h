@@ -276,3 +276,4 @@ LK_RESULT lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *
 /* What the device says that it runs, beside the run's TLS facts. Written with the record. */
 LK_RESULT lk_run_peer_library(struct lk_run_record *run, const char *libraries, struct lk_err *e);
 bool lk_run_is(const struct lk_run_record *run, const char *state);
+bool lk_run_is_closed(const struct lk_run_record *run); /* done or failed, and stays so */

@@ -17,8 +17,8 @@ lk_run_is(const struct lk_run_record *run, const char *state)
 	return strcmp(run->state, state) == 0;
 }
 
-static bool
-is_closed(const struct lk_run_record *run)
+bool
+lk_run_is_closed(const struct lk_run_record *run)
 {
 	size_t i;
 
@@ -70,7 +70,7 @@ lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e)
 
 	memcpy(r.device_id, device_id, sizeof r.device_id);
 	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
-	if (!found || is_closed(&r))
+	if (!found || lk_run_is_closed(&r))
 		return LK_OK; /* one run at a time is open, the newest */
 	return lk_run_move(t, &r, "failed", e);
 }
