@@ -77,6 +77,7 @@ struct lk_turn {
 	struct lk_turn_settings set;
 	bool open;
 	uint32_t last_id;
+	int64_t last_id_ms; /* of lk_turn_id() */
 	struct effect *effects, **effects_end;
 	struct change *changes, **changes_end;
 	struct arrived *arrived;
@@ -203,10 +204,16 @@ lk_turn_now(const struct lk_turn *t)
 	return lk_now(t->set.clock);
 }
 
-int64_t
-lk_turn_now_ms(const struct lk_turn *t)
+/*= RFC9562 6.2: ids of one maker are in the order of their making =*/
+void
+lk_turn_id(struct lk_turn *t, char dst[static LK_ID_MAX])
 {
-	return lk_now(t->set.clock) * 1000 + lk_turn_elapsed_ms(t) % 1000;
+	int64_t now_ms = lk_now(t->set.clock) * 1000;
+
+	/* Several in a second, or a clock that was put back: the newest of a device is found by
+	 * its id. */
+	t->last_id_ms = now_ms > t->last_id_ms ? now_ms : t->last_id_ms + 1;
+	lk_uuid7(t->set.random, t->last_id_ms, dst);
 }
 
 int64_t

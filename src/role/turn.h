@@ -120,8 +120,9 @@ struct lk_checkpointer *lk_turn_checkpointer(const struct lk_turn *t);
 struct lk_store *lk_turn_store(const struct lk_turn *t);
 const struct lk_random *lk_turn_random(const struct lk_turn *t);
 int64_t lk_turn_now(const struct lk_turn *t);        /* Unix seconds */
-int64_t lk_turn_now_ms(const struct lk_turn *t);     /* Unix milliseconds, for ids */
 int64_t lk_turn_elapsed_ms(const struct lk_turn *t); /* never goes back */
+/* A new record's id: of now, and behind all that this process made before. */
+void lk_turn_id(struct lk_turn *t, char dst[static LK_ID_MAX]);
 
 /* Writes a record and remembers it for the change stream. */
 LK_RESULT lk_turn_insert(struct lk_turn *t, struct lk_record *r, struct lk_err *e);

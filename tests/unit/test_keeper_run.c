@@ -175,6 +175,24 @@ test_done_stays_done(void **state)
 	site_done(&s);
 }
 
+/*= RFC9562 6.2: ids of one maker are in the order of their making =*/
+static void
+test_newest_when_the_clock_was_put_back(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	assert_int_equal(site_request_voucher(&s, "nonce", "\"another-nonce\""), 0);
+	site_masa(&s, 404, LK_TYPE_TEXT, LK_SLICE_LIT("no"));
+	s.clock.seconds -= 5;
+	site_until(&s, SITE_JUDGED);
+	assert_int_equal(s.run.expires_at, s.clock.seconds + s.settings.run_seconds);
+	site_operate(&s, "device.deny", "{\"device\":\"" PKI_SERIAL "\"}");
+	assert_string_equal(site_run(&s)->state, "failed");
+	site_done(&s);
+}
+
 /* Nor by what the device reports afterwards, however often: that is on record, and no more. */
 static void
 test_reports_on_a_closed_run(void **state)
@@ -280,6 +298,7 @@ main(void)
 		cmocka_unit_test(test_tls_facts),
 		cmocka_unit_test(test_newer_request_overtakes),
 		cmocka_unit_test(test_done_stays_done),
+		cmocka_unit_test(test_newest_when_the_clock_was_put_back),
 		cmocka_unit_test(test_reports_on_a_closed_run),
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_sweep),

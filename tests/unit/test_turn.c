@@ -516,6 +516,25 @@ fails_at(long n)
 	return met;
 }
 
+/*= RFC9562 6.2: ids of one maker are in the order of their making =*/
+static void
+test_ids_are_in_order(void **state)
+{
+	char before[LK_ID_MAX], id[LK_ID_MAX];
+	int i;
+
+	(void)state;
+	lk_turn_id(t, before);
+	for (i = 0; i < 2000; i++) {
+		if (i == 1000)
+			clock_at.seconds -= 3600;
+		clock_at.ms += 7;
+		lk_turn_id(t, id);
+		assert_true(strcmp(before, id) < 0);
+		memcpy(before, id, sizeof before);
+	}
+}
+
 /*= Latchkey turn: nothing leaves before the commit that it rests on =*/
 /*= Latchkey turn: a refusal that cannot be recorded is not told =*/
 static void
@@ -552,6 +571,7 @@ main(void)
 		on_a_turn(test_crashed_front_leaves_others_whole),
 		on_a_turn(test_what_has_no_route_is_an_offence),
 		on_a_turn(test_malformed_answer_fails_its_question),
+		on_a_turn(test_ids_are_in_order),
 		on_a_turn(test_store_that_fails_at_any_call),
 	};
 

@@ -140,7 +140,7 @@ add_device(struct lk_turn *t, const json_t *obj, struct lk_err *e)
 		return LK_OK;
 	}
 	LK_TRY(add_product_line(t, &b, e));
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d.id);
+	lk_turn_id(t, d.id);
 	memcpy(d.product_line, b.product_line, sizeof d.product_line);
 	LK_TRY(lk_blob_set(&d.idevid, lk_buf_slice(&b.idevid), e));
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("S2"), "phase", d.phase, sizeof d.phase, e));
@@ -239,7 +239,7 @@ find_or_make_owner(
 		memcpy(ret_id, domain.owner_id, LK_ID_MAX);
 		return LK_OK;
 	}
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), owner.id);
+	lk_turn_id(t, owner.id);
 	memcpy(owner.name, b->owner, sizeof owner.name);
 	owner.created_at = domain.created_at = lk_turn_now(t);
 	LK_TRY(lk_turn_insert(t, &owner.record, e));
@@ -278,7 +278,7 @@ sell(struct lk_turn *t, const struct buyer *b, const char *owner_id, const json_
 	memcpy(d.owner_id, owner_id, sizeof d.owner_id);
 	d.changed_at = sale.sold_at = lk_turn_now(t);
 	LK_TRY(lk_turn_put(t, &d.record, e));
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), sale.id);
+	lk_turn_id(t, sale.id);
 	memcpy(sale.device_id, d.id, sizeof sale.device_id);
 	memcpy(sale.owner_id, owner_id, sizeof sale.owner_id);
 	memcpy(sale.reference, b->reference, sizeof sale.reference);

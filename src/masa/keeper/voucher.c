@@ -122,7 +122,7 @@ new_owner(struct lk_turn *t, struct asked *a, struct lk_err *e)
 	LK_CLEANUP(lk_record_done)
 	struct lk_owner_domain_record domain = LK_RECORD_INIT(owner_domain);
 
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), owner.id);
+	lk_turn_id(t, owner.id);
 	owner.created_at = domain.created_at = lk_turn_now(t);
 	LK_TRY(lk_turn_insert(t, &owner.record, e));
 	memcpy(domain.spki, a->domain_spki, sizeof domain.spki);
@@ -212,7 +212,7 @@ append_audit(
 	LK_CLEANUP(lk_buf_done) struct lk_buf id = LK_BUF_INIT(LK_CERT_KEY_ID_MAX);
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_DOMAIN_ID_MAX - 1);
 
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), r.id);
+	lk_turn_id(t, r.id);
 	memcpy(r.device_id, a->device.id, sizeof r.device_id);
 	memcpy(r.owner_id, a->owner_id, sizeof r.owner_id);
 	r.date = lk_turn_now(t);
@@ -285,7 +285,7 @@ issue(struct lk_turn *t, const struct lk_message_in *m, const struct asked *a,
 	r->expires_at = b.expires_on;
 	/* Of a renewal: what is over must not stand beside the new expiry, should nothing come. */
 	LK_TRY(lk_blob_set(&r->voucher, lk_slice(NULL, 0), e));
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), r->id);
+	lk_turn_id(t, r->id);
 	LK_TRY(lk_turn_put(t, &r->record, e));
 	LK_TRY(lk_cert_parse(lk_blob_slice(&a->device.idevid), &idevid, e));
 	memcpy(b.serial_number, a->device.serial, sizeof a->device.serial);

@@ -45,7 +45,7 @@ lk_access_grant(struct lk_turn *t, const struct lk_message_in *m, struct lk_err 
 	LK_TRY(find_device(t, g, &cert, &d, e));
 	LK_REQUIRE(d.state >= LK_STATE_S8 && d.state <= LK_STATE_S13, e, LK_R_ACCESS_STATE,
 		"device %s is in no state in which it may connect", d.serial);
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), grant.id);
+	lk_turn_id(t, grant.id);
 	memcpy(grant.device_id, d.id, sizeof grant.device_id);
 	memcpy(grant.port, g->port, sizeof grant.port);
 	memcpy(grant.mac, g->mac, sizeof grant.mac);

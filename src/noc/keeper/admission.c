@@ -48,7 +48,7 @@ new_device(
 	LK_REQUIRE(strcmp(policy, "deny") != 0, e, LK_R_DEVICE_UNKNOWN,
 		"device %s of %s is in no inventory, and unknown ones are denied", d->serial,
 		m->id);
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d->id);
+	lk_turn_id(t, d->id);
 	d->created_at = d->changed_at = lk_turn_now(t);
 	d->state = LK_STATE_S7;
 	LK_TRY(describe(who, d, e));

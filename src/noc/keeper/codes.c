@@ -112,7 +112,7 @@ lk_code_new(
 
 	LK_TRY(read_arguments(t, args, &en, e));
 	LK_TRY(replace_older(t, &en, e));
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), en.id);
+	lk_turn_id(t, en.id);
 	en.created_at = lk_turn_now(t);
 	en.expires_at = en.created_at + keeper_of(t)->set.code_seconds;
 	LK_TRY(lk_slice_to_str(LK_SLICE_LIT("open"), "state", en.state, sizeof en.state, e));

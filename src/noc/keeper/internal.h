@@ -262,11 +262,15 @@ LK_RESULT lk_runs_sweep(struct lk_turn *t, struct lk_err *e);
 LK_RESULT lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w,
 	const struct identity *who, const struct lk_device_record *d, const char *digest,
 	const char *nonce, enum admission admission, struct lk_run_record *ret, struct lk_err *e);
-/* The device's newest run, if it is in one of the states (words, NULL-ended). LK_R_RUN_NONE. */
+/* The newest run of a TLS client, if it did not fail and its time is not over. LK_R_RUN_NONE,
+ * LK_R_RUN_OVER. */
 LK_RESULT lk_run_of_peer(
 	struct lk_turn *t, const char *tls_peer, struct lk_run_record *ret, struct lk_err *e);
 LK_RESULT lk_run_move(
 	struct lk_turn *t, struct lk_run_record *run, const char *state, struct lk_err *e);
+/* The device's newest run; of all, at most this one is open. */
+LK_RESULT lk_run_newest(struct lk_turn *t, const char *device_id, struct lk_run_record *ret,
+	bool *ret_found, struct lk_err *e);
 /* Ends the device's run, if one is under way: nothing more comes of it. */
 LK_RESULT lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e);
 /* Adds {"step":…,"at":…} to the run's steps, with "skipped" and why when it did not run (NULL: it

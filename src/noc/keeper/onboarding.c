@@ -35,7 +35,7 @@ lk_onboarding_information(struct lk_turn *t, const struct lk_message_in *m,
 	b.sequence = b.event; /* grows, and is never used twice */
 	memcpy(b.device_id, d.id, sizeof b.device_id);
 	memcpy(b.serial_number, d.serial, sizeof d.serial);
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), key);
+	lk_turn_id(t, key);
 	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_onboarding_information, &b,
 		LK_BODY_signed, key, information_signed, e));
 	return lk_turn_park(t, m, key, e);

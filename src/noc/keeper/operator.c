@@ -206,7 +206,7 @@ import_device(struct lk_turn *t, const char *manufacturer, const struct lk_manif
 	LK_TRY(lk_store_find(lk_turn_store(t), LK_DEVICE_BY_SERIAL, &d.record, &found, e));
 	if (found)
 		return LK_OK;
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), d.id);
+	lk_turn_id(t, d.id);
 	LK_TRY(lk_slice_to_str(lk_slice_str(from->idevid_issuer), "issuer", d.idevid_issuer,
 		sizeof d.idevid_issuer, e));
 	LK_TRY(lk_slice_to_str(
@@ -329,31 +329,18 @@ admit(struct lk_turn *t, const char *actor, struct lk_device_record *d, const ch
 	return lk_keeper_event(t, type, d, NULL, actor, NULL, NULL, e);
 }
 
-/* The run that waits for the decision, if there is one. */
-static struct lk_result
-waiting_run(struct lk_turn *t, const struct lk_device_record *d, struct lk_run_record *run,
-	bool *ret_found, struct lk_err *e)
-{
-	struct lk_scan scan = { .index = LK_RUN_BY_DEVICE, .prefix = 1, .descending = true };
-
-	memcpy(run->device_id, d->id, sizeof run->device_id);
-	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &run->record, ret_found, e));
-	*ret_found = *ret_found && lk_run_is(run, "waiting");
-	return LK_OK;
-}
-
 static struct lk_result
 device_approve(
 	struct lk_turn *t, const char *actor, const json_t *args, json_t *result, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
-	bool waiting;
+	bool found;
 
 	LK_TRY(find_device(t, args, &d, e));
 	LK_TRY(admit(t, actor, &d, "approved", "approved", result, e));
-	LK_TRY(waiting_run(t, &d, &run, &waiting, e));
-	return waiting ? lk_brski_resume(t, &run, e) : LK_OK;
+	LK_TRY(lk_run_newest(t, d.id, &run, &found, e));
+	return found ? lk_brski_resume(t, &run, e) : LK_OK; /* if it waits for this */
 }
 
 static struct lk_result

@@ -156,7 +156,7 @@ by_idevid(struct lk_turn *t, const struct lk_web_request_body *w, struct lk_enro
 	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &en->record, &found, e));
 	if (found)
 		return LK_OK;
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), en->id);
+	lk_turn_id(t, en->id);
 	memcpy(en->device_id, d.id, sizeof en->device_id);
 	en->created_at = lk_turn_now(t);
 	return LK_OK;

@@ -62,14 +62,22 @@ lk_run_step(struct lk_turn *t, struct lk_run_record *run, const char *step, cons
 }
 
 struct lk_result
+lk_run_newest(struct lk_turn *t, const char *device_id, struct lk_run_record *ret, bool *ret_found,
+	struct lk_err *e)
+{
+	struct lk_scan scan = { .index = LK_RUN_BY_DEVICE, .prefix = 1, .descending = true };
+
+	memcpy(ret->device_id, device_id, sizeof ret->device_id);
+	return lk_store_next(lk_turn_store(t), &scan, &ret->record, ret_found, e);
+}
+
+struct lk_result
 lk_run_end(struct lk_turn *t, const char *device_id, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_run_record r = LK_RECORD_INIT(run);
-	struct lk_scan scan = { .index = LK_RUN_BY_DEVICE, .prefix = 1, .descending = true };
 	bool found;
 
-	memcpy(r.device_id, device_id, sizeof r.device_id);
-	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
+	LK_TRY(lk_run_newest(t, device_id, &r, &found, e));
 	if (!found || lk_run_is_closed(&r))
 		return LK_OK; /* one run at a time is open, the newest */
 	return lk_run_move(t, &r, "failed", e);
@@ -125,17 +133,21 @@ lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct
 {
 	const struct lk_keeper_settings *set = &keeper_of(t)->set;
 	const char *state = admission == ADMIT ? "requested" : "waiting";
+	LK_CLEANUP(lk_record_done) struct lk_run_record last = LK_RECORD_INIT(run);
+	int64_t now = lk_turn_now(t);
+	bool found;
 
 	/*= RFC8995 5.6: a newer request of the device overtakes its older ones =*/
 	LK_TRY(lk_run_end(t, d->id, e));
-	lk_uuid7(lk_turn_random(t), lk_turn_now_ms(t), ret->id);
+	LK_TRY(lk_run_newest(t, d->id, &last, &found, e));
+	lk_turn_id(t, ret->id);
 	memcpy(ret->device_id, d->id, sizeof ret->device_id);
 	memcpy(ret->request_digest, digest, sizeof ret->request_digest);
 	memcpy(ret->tls_peer, who->tls_peer, sizeof ret->tls_peer);
 	LK_TRY(lk_slice_to_str(lk_slice_str(nonce), "nonce", ret->nonce, sizeof ret->nonce, e));
-	ret->opened_at = lk_turn_now(t);
-	ret->expires_at =
-		ret->opened_at + (admission == ADMIT ? set->run_seconds : set->ask_seconds);
+	/* The newest is found by this, also when the clock was put back. */
+	ret->opened_at = found && last.opened_at > now ? last.opened_at : now;
+	ret->expires_at = now + (admission == ADMIT ? set->run_seconds : set->ask_seconds);
 	LK_TRY(lk_blob_set(&ret->pledge_request, w->body, e));
 	LK_TRY(describe_tls(w, who, ret, e));
 	LK_TRY(set_word(ret->state, state, e));
