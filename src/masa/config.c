@@ -16,6 +16,10 @@ static const struct lk_config_key keys[] = {
 		"Offer TLS 1.2 to registrars (RFC 8995 5.4 lets them use it)."),
 	LK_CONFIG_TEXT(struct lk_masa_config, pki_dir, "manufacturer", "pki_dir",
 		"/etc/latchkey/masa-pki", "The folder with the manufacturer's certificates."),
+	LK_CONFIG_TEXT(struct lk_masa_config, crl_dir, "registrars", "crl_dir",
+		"/etc/latchkey/masa-crl",
+		"The folder of revocation lists of customers' CAs, *.crl in DER; looked at each "
+		"minute."),
 	LK_CONFIG_TEXT(
 		struct lk_masa_config, tls_key, "keys", "tls", "", "Key of the HTTPS server."),
 	LK_CONFIG_TEXT(struct lk_masa_config, voucher_key, "keys", "voucher", "",

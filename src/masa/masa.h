@@ -13,6 +13,7 @@ struct lk_masa_config {
 	uint32_t fronts;
 	bool allow_tls12;
 	char pki_dir[LK_CONFIG_TEXT_MAX];
+	char crl_dir[LK_CONFIG_TEXT_MAX];
 	char tls_key[LK_CONFIG_TEXT_MAX], voucher_key[LK_CONFIG_TEXT_MAX];
 	char token_dir[LK_CONFIG_TEXT_MAX];
 	unsigned pin; /* enum lk_masa_pin */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "masa/crl_folder.h"
 #include "masa/keeper/keeper.h"
 #include "masa/masa.h"
 #include "role/certs_file.h"
@@ -14,6 +16,7 @@
 
 #define ANSWER_MS 5000
 #define PARK_MS   10000
+#define CRL_MS    60000 /* between two looks at the folder of revocation lists */
 
 static struct lk_result
 read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct lk_err *e)
@@ -85,7 +88,37 @@ struct keeper_state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
 	struct lk_certs manufacturer, voucher_signer;
 	struct lk_masa_keeper *keeper;
+	struct lk_crl_folder crls;
+	struct lk_timer *look;
+	struct lk_cage_path paths[2];
 };
+
+static struct lk_result
+heed(struct keeper_state *s, struct lk_err *e)
+{
+	struct lk_masa_crls lists = { .n = 0 };
+	bool changed;
+
+	LK_TRY(lk_crl_folder_read(&s->crls, &changed, &lists, e));
+	if (!changed)
+		return LK_OK;
+	lk_log(LK_LOG_INFO, "revocation-lists", "folder", s->crls.path, NULL);
+	lk_masa_keeper_heed(s->keeper, &lists);
+	return LK_OK;
+}
+
+/* What cannot be read leaves those that were read before. */
+static void
+on_look(void *ctx)
+{
+	struct lk_process *p = ctx;
+	struct keeper_state *s = p->state;
+	struct lk_err e;
+
+	if (!heed(s, &e).ok)
+		lk_log_err(&e, NULL);
+	lk_timer_at(s->look, lk_loop_now_ms(p->loop) + CRL_MS);
+}
 
 static struct lk_result
 keeper_open(struct lk_process *p, struct lk_err *e)
@@ -95,9 +128,23 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 
 	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the keeper");
 	p->state = s;
+	s->crls.path = lk_masa_config_of(p)->crl_dir;
 	LK_TRY(lk_keeper_host_new(p, LK_STORE_MASA, &origin, &s->host, e));
 	LK_TRY(read_certs(p, "manufacturer-root.pem", &s->manufacturer, e));
 	return read_certs(p, "voucher-signer.pem", &s->voucher_signer, e);
+}
+
+static struct lk_result
+keeper_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
+{
+	struct keeper_state *s = p->state;
+
+	LK_TRY(lk_keeper_host_cage(p, rules, e));
+	s->paths[0] = rules->paths[0];
+	s->paths[1] = (struct lk_cage_path){ s->crls.path, LK_CAGE_READ };
+	rules->paths = s->paths;
+	rules->n_paths = LK_ARRAY_LEN(s->paths);
+	return LK_OK;
 }
 
 static struct lk_result
@@ -120,6 +167,9 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 
 	lk_keeper_host_serve(s->host, &turn);
 	LK_TRY(lk_masa_keeper_new(&set, &trust, &turn, &s->keeper, e));
+	LK_TRY(heed(s, e));
+	LK_TRY(lk_timer_new(p->loop, on_look, p, &s->look, e));
+	lk_timer_at(s->look, lk_loop_now_ms(p->loop) + CRL_MS);
 	work.keeper = s->keeper;
 	work.turn = lk_masa_keeper_turn(s->keeper);
 	return lk_keeper_host_start(s->host, &work, e);
@@ -132,6 +182,7 @@ keeper_close(struct lk_process *p)
 
 	if (!s)
 		return;
+	lk_timer_free(s->look);
 	lk_masa_keeper_free(s->keeper);
 	lk_keeper_host_free(s->host);
 	lk_certs_done(&s->manufacturer);
@@ -147,7 +198,7 @@ static const struct lk_message_route keeper_routes[] = {
 const struct lk_role_work lk_masa_keeper_role = { .routes = keeper_routes,
 	.n_routes = LK_ARRAY_LEN(keeper_routes),
 	.open = keeper_open,
-	.cage = lk_keeper_host_cage,
+	.cage = keeper_cage,
 	.start = keeper_start,
 	.unlinked = lk_keeper_host_unlinked,
 	.close = keeper_close };

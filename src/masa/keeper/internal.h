@@ -12,6 +12,7 @@ struct lk_masa_keeper {
 	struct lk_masa_settings set;
 	struct lk_turn *turn;
 	struct lk_anchors *manufacturer;
+	struct lk_masa_crls crls;
 };
 
 static inline struct lk_masa_keeper *
@@ -37,6 +38,11 @@ LK_RESULT lk_masa_failure(struct lk_turn *t, const char *type, const char *devic
 /* What the asker is told of it; ret borrows the text. */
 LK_RESULT lk_masa_refusal(const struct lk_err *why, struct lk_buf *text,
 	struct lk_web_reply_body *ret, struct lk_err *e);
+
+/* revocation.c: of a request whose signature verified. LK_R_MASA_REGISTRAR_REVOKED,
+ * LK_R_MASA_CRL_OLD. */
+LK_RESULT lk_masa_check_revocation(const struct lk_masa_crls *lists,
+	const struct lk_voucher_request *r, int64_t now, struct lk_err *e);
 
 /* voucher.c: what requestvoucher and requestauditlog have in common. */
 struct asked {

@@ -182,6 +182,7 @@ lk_masa_keeper_free(struct lk_masa_keeper *k)
 {
 	if (!k)
 		return NULL;
+	lk_masa_crls_done(&k->crls);
 	lk_turn_free(k->turn);
 	lk_anchors_free(k->manufacturer);
 	free(k);

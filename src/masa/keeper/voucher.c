@@ -9,7 +9,8 @@
 #include "base/encode.h"
 #include "crypto/digest.h"
 
-/* A pledge repeats its request for up to four days (RFC 8995 5.6), and there is one for the clocks. */
+/* A pledge repeats its request for up to four days (RFC 8995 5.6), and there is one for the clocks.
+ */
 #define REPEAT_SECONDS (5 * INT64_C(86400))
 #define FORGET_MAX     64 /* looked at with each issue */
 
@@ -108,6 +109,7 @@ lk_masa_ask(
 	LK_TRY(lk_voucher_request_parse(w->body, &ret->request, e));
 	LK_TRY(registrar_is_known(t, ret->request, &want.authenticated, e));
 	LK_TRY(lk_registrar_request_check(ret->request, &want, &ret->verified, e));
+	LK_TRY(lk_masa_check_revocation(&masa_of(t)->crls, ret->request, want.now, e));
 	LK_TRY(find_device(t, ret, e));
 	return find_owner(t, ret, e);
 }
