@@ -4,10 +4,11 @@ _latchkey()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} words=
 	case $COMP_CWORD:${COMP_WORDS[1]} in
-	1:*) words='init device manufacturer est status ca crypto trust inspect --json --help --version' ;;
+	1:*) words='init device manufacturer est ledger status ca crypto trust inspect --json --help --version' ;;
 	2:device) words='list pending show timeline approve deny revoke decommission' ;;
 	2:manufacturer) words='list add import distrust remove' ;;
 	2:est) words=code ;;
+	2:ledger) words='show verify' ;;
 	3:est) words='new list revoke' ;;
 	2:ca | 2:crypto | 2:trust) words=show ;;
 	*:init) words='--name --dir --state-dir --runtime-dir --profile --key-store --registrar-name
@@ -16,6 +17,7 @@ _latchkey()
 	*:manufacturer) words='--name --masa-url --unknown-devices --allow-tls12 --ignore-idevid-expiry
 		--socket' ;;
 	*:est) words='--label --name --dns --socket' ;;
+	*:ledger) words='--refused --limit --cursor --socket' ;;
 	*:device) words='--state --admission --limit --cursor --socket' ;;
 	*) words=--socket ;;
 	esac

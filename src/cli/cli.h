@@ -39,7 +39,8 @@ LK_RESULT lk_cli_init(struct lk_cli *cli, int argc, char **argv, struct lk_err *
 	X(device_deny) X(device_revoke) X(device_decommission) \
 	X(manufacturer_add) X(manufacturer_import) X(manufacturer_list) \
 	X(manufacturer_distrust) X(manufacturer_remove) \
-	X(est_code_new) X(est_code_list) X(est_code_revoke)
+	X(est_code_new) X(est_code_list) X(est_code_revoke) \
+	X(ledger_show) X(ledger_verify)
 /* clang-format on */
 #define LK_CLI_DECLARE(name) \
 	LK_RESULT lk_cli_##name(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);

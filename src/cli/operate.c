@@ -18,7 +18,7 @@
 struct asked {
 	const char *socket;
 	const char *name, *masa_url, *unknown, *state, *admission, *limit, *cursor, *label, *dns;
-	bool allow_tls12, ignore_expiry;
+	bool allow_tls12, ignore_expiry, refused;
 	char **words;
 	int n_words;
 };
@@ -39,6 +39,7 @@ read_command_line(int argc, char **argv, struct asked *a, struct lk_err *e)
 		{ "dns", required_argument, NULL, 'd' },
 		{ "allow-tls12", no_argument, NULL, '2' },
 		{ "ignore-idevid-expiry", no_argument, NULL, 'x' },
+		{ "refused", no_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char **texts[128] = { ['s'] = &a->socket,
@@ -60,6 +61,8 @@ read_command_line(int argc, char **argv, struct asked *a, struct lk_err *e)
 			a->allow_tls12 = true;
 		else if (option == 'x')
 			a->ignore_expiry = true;
+		else if (option == 'r')
+			a->refused = true;
 		else if (texts[option & 127] && option != '?')
 			*texts[option & 127] = optarg;
 		else
@@ -218,6 +221,34 @@ get_and_show(struct lk_cli *cli, int argc, char **argv, const char *path, const 
 	return show(cli, obj, list, columns, n);
 }
 
+/* GET of a page of a list: what the options filter by. */
+static struct lk_result
+get_page(int argc, char **argv, const char *list, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf path = LK_BUF_INIT(400);
+	struct asked a;
+	size_t i;
+
+	LK_TRY(read_command_line(argc, argv, &a, e));
+	LK_TRY(want_words(&a, 0, "none", e));
+	LK_TRY(lk_buf_append_str(&path, list, e));
+	{
+		const struct {
+			const char *name, *value;
+		} filters[] = { { "state", a.state }, { "admission", a.admission },
+			{ "limit", a.limit }, { "cursor", a.cursor },
+			{ "refused", a.refused ? "yes" : NULL } };
+
+		for (i = 0; i < LK_ARRAY_LEN(filters); i++)
+			if (filters[i].value) {
+				LK_TRY(check_plain(filters[i].value, e));
+				LK_TRY(lk_buf_printf(
+					&path, e, "%s=%s&", filters[i].name, filters[i].value));
+			}
+	}
+	return lk_api_call(a.socket, "GET", lk_buf_str(&path), NULL, ret, e);
+}
+
 /* --- the network ------------------------------------------------------------------------------ */
 
 struct lk_result
@@ -257,28 +288,9 @@ static const struct column device_columns[] = { { "id", "ID" },
 struct lk_result
 lk_cli_device_list(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
-	LK_CLEANUP(lk_buf_done) struct lk_buf path = LK_BUF_INIT(400);
-	struct asked a;
 	json_t *obj;
-	size_t i;
 
-	LK_TRY(read_command_line(argc, argv, &a, e));
-	LK_TRY(want_words(&a, 0, "none", e));
-	LK_TRY(lk_buf_append_str(&path, "/devices?", e));
-	{
-		const struct {
-			const char *name, *value;
-		} filters[] = { { "state", a.state }, { "admission", a.admission },
-			{ "limit", a.limit }, { "cursor", a.cursor } };
-
-		for (i = 0; i < LK_ARRAY_LEN(filters); i++)
-			if (filters[i].value) {
-				LK_TRY(check_plain(filters[i].value, e));
-				LK_TRY(lk_buf_printf(
-					&path, e, "%s=%s&", filters[i].name, filters[i].value));
-			}
-	}
-	LK_TRY(lk_api_call(a.socket, "GET", lk_buf_str(&path), NULL, &obj, e));
+	LK_TRY(get_page(argc, argv, "/devices?", &obj, e));
 	return show(cli, obj, "devices", device_columns, LK_ARRAY_LEN(device_columns));
 }
 
@@ -315,16 +327,71 @@ lk_cli_device_show(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 	return show(cli, obj, NULL, NULL, 0);
 }
 
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* The message of a refusal is a column, though it is in the payload. */
+static struct lk_result
+show_events(const struct lk_cli *cli, json_t *obj, const struct column *columns, size_t n)
+{
+	const char *message;
+	json_t *event;
+	size_t i;
+
+	if (!cli->json)
+		json_array_foreach (json_object_get(obj, "events"), i, event) {
+			message = json_string_value(
+				json_object_get(json_object_get(event, "payload"), "message"));
+			json_object_set_new(event, "message", json_string(message ? message : ""));
+		}
+	return show(cli, obj, "events", columns, n);
+}
+
 struct lk_result
 lk_cli_device_timeline(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
 {
 	static const struct column columns[] = { { "seq", "SEQ" }, { "at", "AT" },
 		{ "type", "EVENT" }, { "actor", "ACTOR" }, { "reason", "REASON" },
-		{ "clause", "CLAUSE" } };
+		{ "clause", "CLAUSE" }, { "message", "MESSAGE" } };
 	json_t *obj;
 
 	LK_TRY(call_one(argc, argv, "GET", "devices", "/timeline", &obj, e));
-	return show(cli, obj, "events", columns, LK_ARRAY_LEN(columns));
+	return show_events(cli, obj, columns, LK_ARRAY_LEN(columns));
+}
+
+struct lk_result
+lk_cli_ledger_show(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
+{
+	static const struct column columns[] = { { "seq", "SEQ" }, { "at", "AT" },
+		{ "type", "EVENT" }, { "device_id", "DEVICE" }, { "actor", "ACTOR" },
+		{ "reason", "REASON" }, { "clause", "CLAUSE" }, { "message", "MESSAGE" } };
+	json_t *obj;
+
+	LK_TRY(get_page(argc, argv, "/ledger?", &obj, e));
+	return show_events(cli, obj, columns, LK_ARRAY_LEN(columns));
+}
+
+/* Stretch by stretch, so that nobody else waits for the desk meanwhile. */
+struct lk_result
+lk_cli_ledger_verify(struct lk_cli *cli, int argc, char **argv, struct lk_err *e)
+{
+	char path[64] = "/ledger/verify";
+	json_auto_t *part = NULL;
+	const char *next;
+	struct asked a;
+
+	LK_TRY(read_command_line(argc, argv, &a, e));
+	LK_TRY(want_words(&a, 0, "none", e));
+	do {
+		json_decref(part);
+		part = NULL;
+		LK_TRY(lk_api_call(a.socket, "GET", path, NULL, &part, e));
+		next = json_string_value(json_object_get(part, "next"));
+		snprintf(path, sizeof path, "/ledger/verify?cursor=%.20s", next ? next : "");
+	} while (next);
+	return show(cli,
+		json_pack("{s:i,s:O,s:O,s:s}", "schema", 1, "events", json_object_get(part, "to"),
+			"checkpoint", json_object_get(part, "checkpoint"), "verdict", "valid"),
+		NULL, NULL, 0);
 }
 
 #define DEVICE_ACTION(verb)                                                          \

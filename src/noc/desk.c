@@ -30,6 +30,7 @@
 #define DEVICES    "/api/v1/devices"
 #define MAKERS     "/api/v1/manufacturers"
 #define CODES      "/api/v1/est/codes"
+#define LEDGER     "/api/v1/ledger"
 
 struct state {
 	struct lk_process *process;
@@ -119,6 +120,12 @@ take_parameter(const char *name, const char *value, struct lk_model_query *q, st
 	if (strcmp(name, "admission") == 0)
 		return lk_slice_to_str(
 			lk_slice_str(value), name, q->admission, sizeof q->admission, e);
+	if (strcmp(name, "refused") == 0) {
+		LK_REQUIRE(strcmp(value, "yes") == 0, e, LK_R_API_QUERY, "refused is %s, want yes",
+			value);
+		q->refused = true;
+		return LK_OK;
+	}
 	if (strcmp(name, "limit") == 0) {
 		LK_TRY(lk_parse_u64(lk_slice_str(value), name, 1, PAGE_MAX, &n, e));
 		q->limit = (int64_t)n;
@@ -216,6 +223,28 @@ read_device(const struct state *s, const struct lk_request_view *v, json_t **ret
 }
 
 static struct lk_result
+verify_ledger(const struct state *s, const struct lk_model_query *q, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_anchors_freep) struct lk_anchors *root = NULL;
+
+	LK_TRY(lk_anchors_new(&s->domain.ca[0], &root, e));
+	return lk_model_ledger_verify(s->model, q, root, ret, e);
+}
+
+static struct lk_result
+read_ledger(const struct state *s, const struct lk_request_view *v, json_t **ret, struct lk_err *e)
+{
+	const char *what = v->path + strlen(LEDGER);
+	struct lk_model_query q;
+
+	LK_TRY(read_query(v->query, &q, e));
+	if (!what[0])
+		return lk_model_ledger(s->model, &q, ret, e);
+	LK_REQUIRE(strcmp(what, "/verify") == 0, e, LK_R_API_PATH, "there is no %s", v->path);
+	return verify_ledger(s, &q, ret, e);
+}
+
+static struct lk_result
 read_resource(
 	const struct state *s, const struct lk_request_view *v, json_t **ret, struct lk_err *e)
 {
@@ -231,6 +260,8 @@ read_resource(
 	}
 	if (strncmp(v->path, DEVICES "/", strlen(DEVICES "/")) == 0)
 		return read_device(s, v, ret, e);
+	if (strcmp(what, "ledger") == 0 || strncmp(v->path, LEDGER "/", strlen(LEDGER "/")) == 0)
+		return read_ledger(s, v, ret, e);
 	if (strcmp(what, "manufacturers") == 0)
 		return lk_model_manufacturers(s->model, ret, e);
 	if (strcmp(what, "est/codes") == 0)

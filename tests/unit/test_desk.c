@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "artefact/checkpoint.h"
 #include "crypto/policy.h"
 #include "keeper_cast.h"
+#include "store/ledger.h"
 
 #define DEVICE DEVICES "/" PKI_SERIAL
 
@@ -514,6 +516,185 @@ test_timeline(void **state)
 	assert_string_equal(text(json_array_get(events, 0), "type"), "voucher-requested");
 }
 
+/* --- the ledger ------------------------------------------------------------------------------- */
+
+#define LEDGER_ALL LEDGER, ""
+
+static void
+strangers_come(void)
+{
+	struct lk_refused_body b = { .reason = "http-head-too-large",
+		.message = "the head has more than 8192 octets",
+		.remote = "[fe80::2%3]:1",
+		.count = 17 };
+
+	site_tell(&site, LK_ROLE_FRONT, LK_BODY_refused, &b);
+}
+
+/* What belongs to no device is in no timeline. */
+static void
+test_refusals_of_strangers_are_shown(void **state)
+{
+	const json_t *events, *ev;
+
+	(void)state;
+	subscribe();
+	site_request_voucher(&site, NULL, NULL);
+	strangers_come();
+	post(DEVICE "/approve", "");
+	assert_int_equal(get(LEDGER, "refused=yes"), 200);
+	events = member(request.body, "events");
+	assert_int_equal(json_array_size(events), 1);
+	ev = json_array_get(events, 0);
+	assert_string_equal(text(ev, "reason"), "http-head-too-large");
+	assert_string_equal(text(ev, "clause"), "RFC 6585 5");
+	assert_string_equal(text(member(ev, "payload"), "remote"), "[fe80::2%3]:1");
+	assert_string_equal(
+		text(member(ev, "payload"), "message"), "the head has more than 8192 octets");
+	assert_true(json_is_null(member(request.body, "next")));
+	assert_int_equal(get(LEDGER_ALL), 200);
+	assert_int_equal(
+		json_array_size(member(request.body, "events")), site_count(&site, LK_KIND_event));
+	assert_api_refused(400, LK_R_API_QUERY, get(LEDGER, "refused=no"));
+	assert_api_refused(400, LK_R_SYNTAX_NUMBER, get(LEDGER, "cursor=x"));
+	assert_api_refused(404, LK_R_API_PATH, get(LEDGER "/verify/1", ""));
+	assert_api_refused(404, LK_R_API_PATH, get("/api/v1/ledgers", ""));
+}
+
+/* Backwards by pages, each read forwards, until the first event. */
+static void
+test_ledger_by_pages(void **state)
+{
+	char query[64] = "limit=2";
+	int64_t want, i;
+
+	(void)state;
+	subscribe();
+	site_request_voucher(&site, NULL, NULL);
+	strangers_come();
+	post(DEVICE "/approve", "");
+	want = site_count(&site, LK_KIND_event);
+	assert_true(want > 4);
+	while (want > 0) {
+		const json_t *events;
+
+		assert_int_equal(get(LEDGER, query), 200);
+		events = member(request.body, "events");
+		for (i = (int64_t)json_array_size(events) - 1; i >= 0; i--)
+			assert_int_equal(json_integer_value(
+						 member(json_array_get(events, (size_t)i), "seq")),
+				want--);
+		if (want)
+			snprintf(query, sizeof query, "limit=2&cursor=%s",
+				text(request.body, "next"));
+	}
+	assert_true(json_is_null(member(request.body, "next")));
+}
+
+/* Into the keeper's store, as its checkpointer does. */
+static void
+put_checkpoint(int64_t seq, const struct pki_id *signer, uint8_t bend)
+{
+	LK_CLEANUP(lk_record_done) struct lk_checkpoint_record r = LK_RECORD_INIT(checkpoint);
+	LK_CLEANUP(lk_buf_done) struct lk_buf der = LK_BUF_INIT(LK_CHECKPOINT_MAX);
+	struct lk_checkpoint c = { .seq = (uint64_t)seq, .at = PKI_NOW };
+	struct lk_ledger_head head;
+
+	must_succeed(lk_ledger_head(site.store, &head, e));
+	set_text(c.node, lk_store_origin(site.store)->node_id);
+	set_text(c.site, lk_store_origin(site.store)->site_id);
+	head.hash[0] ^= bend;
+	c.hash = (struct lk_buf){ head.hash, sizeof head.hash, sizeof head.hash, sizeof head.hash };
+	must_succeed(lk_checkpoint_build(&c, signer->key, &signer->chain, &der, e));
+	r.seq = seq;
+	r.at = PKI_NOW;
+	must_succeed(lk_blob_set(&r.hash, LK_SLICE_ARRAY(head.hash), e));
+	must_succeed(lk_blob_set(&r.signature, lk_buf_slice(&der), e));
+	must_succeed(lk_store_begin(site.store, e));
+	must_succeed(lk_store_insert(site.store, &r.record, e));
+	must_succeed(lk_store_commit(site.store, e));
+	site_restart(&site); /* the desk is told everything anew */
+	subscribe();
+}
+
+static int64_t
+ledger_head(void)
+{
+	return site_count(&site, LK_KIND_event);
+}
+
+static void
+test_ledger_that_holds(void **state)
+{
+	(void)state;
+	subscribe();
+	assert_int_equal(get(LEDGER "/verify", ""), 200); /* nothing happened yet */
+	site_request_voucher(&site, NULL, NULL);
+	assert_int_equal(get(LEDGER "/verify", ""), 200);
+	assert_int_equal(json_integer_value(member(request.body, "to")), ledger_head());
+	assert_true(json_is_null(member(request.body, "checkpoint")));
+	put_checkpoint(ledger_head(), &site.pki.registrar, 0);
+	assert_int_equal(get(LEDGER "/verify", ""), 200);
+	assert_int_equal(json_integer_value(member(member(request.body, "checkpoint"), "seq")),
+		ledger_head());
+	assert_int_equal(get(LEDGER "/verify", "cursor=2"), 200);
+	assert_int_equal(json_integer_value(member(request.body, "from")), 2);
+	assert_true(json_is_null(member(request.body, "next")));
+	assert_api_refused(400, LK_R_API_QUERY, get(LEDGER "/verify", "cursor=1000000"));
+}
+
+/* No request keeps the desk for long: what is far is found by asking again. */
+static void
+test_ledger_by_stretches(void **state)
+{
+	(void)state;
+	subscribe();
+	strangers_come();
+	while (ledger_head() < 4100)
+		post(MAKERS, "{\"manufacturer\":\"new\"}"); /* refused: it has no anchors */
+	assert_int_equal(get(LEDGER "/verify", ""), 200);
+	assert_int_equal(json_integer_value(member(request.body, "to")), 4096);
+	assert_string_equal(text(request.body, "next"), "4097");
+	assert_true(json_is_null(member(request.body, "checkpoint")));
+	assert_int_equal(get(LEDGER "/verify", "cursor=4097"), 200);
+	assert_int_equal(json_integer_value(member(request.body, "to")), 4100);
+	assert_true(json_is_null(member(request.body, "next")));
+}
+
+/*= Latchkey ledger checkpoint: the store holds the head that was signed =*/
+static void
+test_checkpoints_that_do_not_fit(void **state)
+{
+	(void)state;
+	site_request_voucher(&site, NULL, NULL);
+	put_checkpoint(ledger_head(), &site.pki.stranger, 0);
+	assert_api_refused(403, LK_R_CHECKPOINT_SIGNER, get(LEDGER "/verify", ""));
+	strangers_come();
+	put_checkpoint(ledger_head(), &site.pki.registrar, 1);
+	assert_api_refused(500, LK_R_LEDGER_FORK, get(LEDGER "/verify", ""));
+	put_checkpoint(ledger_head() + 1, &site.pki.registrar, 0);
+	assert_api_refused(500, LK_R_LEDGER_ROLLBACK, get(LEDGER "/verify", ""));
+}
+
+/*= Latchkey ledger chain: an event names the hash of the one before =*/
+static void
+test_ledger_that_was_changed(void **state)
+{
+	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
+	struct lk_scan newest = { .index = LK_EVENT_BY_SEQ, .descending = true };
+	bool found;
+
+	(void)state;
+	subscribe();
+	site_request_voucher(&site, NULL, NULL);
+	assert_int_equal(get(LEDGER "/verify", ""), 200);
+	must_succeed(lk_store_next(lk_model_store(desk.model), &newest, &ev.record, &found, e));
+	ev.seq++; /* one more, which the keeper never wrote */
+	must_succeed(lk_store_insert(lk_model_store(desk.model), &ev.record, e));
+	assert_api_refused(500, LK_R_LEDGER_LINK, get(LEDGER "/verify", ""));
+	assert_int_equal(get(LEDGER "/verify", "cursor=1"), 500);
+}
+
 static void
 test_lists(void **state)
 {
@@ -823,6 +1004,12 @@ main(void)
 		desk_test(test_changes_go_through_the_keeper),
 		desk_test(test_device),
 		desk_test(test_timeline),
+		desk_test(test_refusals_of_strangers_are_shown),
+		desk_test(test_ledger_by_pages),
+		desk_test(test_ledger_that_holds),
+		desk_test(test_ledger_by_stretches),
+		desk_test(test_checkpoints_that_do_not_fit),
+		desk_test(test_ledger_that_was_changed),
 		desk_test(test_lists),
 		desk_test(test_manufacturers),
 		desk_test(test_status),

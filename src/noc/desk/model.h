@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "crypto/x509.h"
 #include "store/store.h"
 
 struct lk_model; /* opaque */
@@ -37,6 +38,7 @@ struct lk_model_query {
 	int64_t limit;
 	int64_t state;               /* 0: any */
 	char admission[LK_WORD_MAX]; /* "": any */
+	bool refused;                /* of events: refusals only */
 };
 
 /* {"devices": [...], "next": cursor or null} */
@@ -48,6 +50,15 @@ LK_RESULT lk_model_device(struct lk_model *m, const char *which, json_t **ret, s
 /* {"device": id, "events": [...]}, oldest first; at most limit, the newest. */
 LK_RESULT lk_model_timeline(
 	struct lk_model *m, const char *which, int64_t limit, json_t **ret, struct lk_err *e);
+/* {"events": [...], "next": cursor or null}: the newest `limit`, or those before the cursor, oldest
+ * first. A page may be short of the limit: only so many events are looked at. */
+LK_RESULT lk_model_ledger(
+	struct lk_model *m, const struct lk_model_query *q, json_t **ret, struct lk_err *e);
+/* Walks a stretch of the chain from the cursor on: {"from", "to", "next": cursor or null,
+ * "checkpoint"}. At the end the newest checkpoint is held against it: signed below one of the
+ * anchors, over an event of this chain. LK_R_LEDGER_*, LK_R_CHECKPOINT_*. */
+LK_RESULT lk_model_ledger_verify(struct lk_model *m, const struct lk_model_query *q,
+	const struct lk_anchors *anchors, json_t **ret, struct lk_err *e);
 /* {"manufacturers": [...]}: with their anchors and the number of their devices. */
 LK_RESULT lk_model_manufacturers(struct lk_model *m, json_t **ret, struct lk_err *e);
 /* {"codes": [...]}: the clients of plain EST, those that are expected too; oldest first. */

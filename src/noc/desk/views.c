@@ -4,9 +4,12 @@
  */
 #include "noc/desk/model.h"
 
-#include "artefact/json.h"
-#include "crypto/x509.h"
+#include "artefact/checkpoint.h"
+#include "base/number.h"
 #include "lifecycle/state.h"
+#include "store/ledger.h"
+
+#define STRETCH 4096 /* events that one request looks at: some ten ms of work */
 
 static bool
 ends_with(const char *s, const char *tail)
@@ -220,6 +223,17 @@ lk_model_device(struct lk_model *m, const char *which, json_t **ret, struct lk_e
 
 /* The newest come first off the index; a person reads them in the order in which they happened. */
 static struct lk_result
+put_event(json_t *list, const struct lk_event_record *ev, struct lk_err *e)
+{
+	json_t *obj, *payload;
+
+	LK_TRY(lk_record_to_json(&ev->record, &obj, e));
+	LK_REQUIRE(json_array_insert_new(list, 0, obj) == 0, e, LK_R_NOMEM, "no memory for JSON");
+	payload = json_loadb((const char *)ev->payload.p, ev->payload.n, 0, NULL);
+	return lk_json_set(obj, "payload", payload ? payload : json_null(), e);
+}
+
+static struct lk_result
 list_events(
 	struct lk_model *m, const char *device_id, int64_t limit, json_t *list, struct lk_err *e)
 {
@@ -229,16 +243,10 @@ list_events(
 
 	memcpy(ev.device_id, device_id, sizeof ev.device_id);
 	while ((int64_t)json_array_size(list) < limit) {
-		json_t *obj, *payload;
-
 		LK_TRY(lk_store_next(lk_model_store(m), &scan, &ev.record, &found, e));
 		if (!found)
 			return LK_OK;
-		LK_TRY(lk_record_to_json(&ev.record, &obj, e));
-		LK_REQUIRE(json_array_insert_new(list, 0, obj) == 0, e, LK_R_NOMEM,
-			"no memory for JSON");
-		payload = json_loadb((const char *)ev.payload.p, ev.payload.n, 0, NULL);
-		LK_TRY(lk_json_set(obj, "payload", payload ? payload : json_null(), e));
+		LK_TRY(put_event(list, &ev, e));
 	}
 	return LK_OK;
 }
@@ -255,6 +263,123 @@ lk_model_timeline(
 	LK_REQUIRE(obj, e, LK_R_NOMEM, "no memory for JSON");
 	LK_TRY(list_events(m, d.id, limit, json_object_get(obj, "events"), e));
 	*ret = LK_TAKE(obj);
+	return LK_OK;
+}
+
+/* --- the ledger ------------------------------------------------------------------------------- */
+
+/* Fills *ev with the newest event; its seq is 0 when there is none. */
+static struct lk_result
+newest_event(struct lk_model *m, struct lk_event_record *ev, struct lk_err *e)
+{
+	struct lk_scan scan = { .index = LK_EVENT_BY_SEQ, .descending = true };
+	bool found;
+
+	return lk_store_next(lk_model_store(m), &scan, &ev->record, &found, e);
+}
+
+static struct lk_result
+read_cursor(const struct lk_model_query *q, int64_t *seq, struct lk_err *e)
+{
+	uint64_t n;
+
+	if (!q->cursor[0])
+		return LK_OK;
+	LK_TRY(lk_parse_u64(lk_slice_str(q->cursor), "cursor", 1, INT64_MAX, &n, e));
+	*seq = (int64_t)n;
+	return LK_OK;
+}
+
+static json_t *
+cursor_json(int64_t seq)
+{
+	return seq ? json_sprintf("%lld", (long long)seq) : json_null();
+}
+
+struct lk_result
+lk_model_ledger(struct lk_model *m, const struct lk_model_query *q, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
+	struct lk_scan scan = {
+		.index = LK_EVENT_BY_SEQ, .prefix = 1, .descending = true, .after = true
+	};
+	json_auto_t *obj = json_pack("{s:i,s:[]}", "schema", 1, "events");
+	json_t *list = json_object_get(obj, "events");
+	bool found = true;
+	int looked_at;
+
+	LK_REQUIRE(obj, e, LK_R_NOMEM, "no memory for JSON");
+	LK_TRY(newest_event(m, &ev, e));
+	ev.seq++;
+	LK_TRY(read_cursor(q, &ev.seq, e));
+	for (looked_at = 0; looked_at < STRETCH; looked_at++) {
+		if ((int64_t)json_array_size(list) == q->limit)
+			break;
+		LK_TRY(lk_store_next(lk_model_store(m), &scan, &ev.record, &found, e));
+		if (!found)
+			break;
+		if (!q->refused || ev.reason[0])
+			LK_TRY(put_event(list, &ev, e));
+	}
+	LK_TRY(lk_json_set(obj, "next", cursor_json(found && ev.seq > 1 ? ev.seq : 0), e));
+	*ret = LK_TAKE(obj);
+	return LK_OK;
+}
+
+/* The newest checkpoint; NULL where none was signed yet. `head` is of the chain that it is about.
+ */
+static struct lk_result
+check_checkpoint(struct lk_model *m, const struct lk_event_record *head,
+	const struct lk_anchors *anchors, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_checkpoint_record r = LK_RECORD_INIT(checkpoint);
+	LK_CLEANUP(lk_record_done) struct lk_event_record ev = LK_RECORD_INIT(event);
+	LK_CLEANUP(lk_checkpoint_done) struct lk_checkpoint cp = { 0 };
+	struct lk_scan scan = { .index = LK_CHECKPOINT_BY_SEQ, .descending = true };
+	bool found;
+
+	LK_TRY(lk_store_next(lk_model_store(m), &scan, &r.record, &found, e));
+	*ret = NULL;
+	if (!found)
+		return LK_OK;
+	LK_TRY(lk_checkpoint_parse(lk_blob_slice(&r.signature), NULL, &cp, e));
+	LK_TRY(lk_checkpoint_check(lk_blob_slice(&r.signature), anchors, cp.at, e));
+	LK_REQUIRE((int64_t)cp.seq <= head->seq, e, LK_R_LEDGER_ROLLBACK,
+		"the ledger ends at event %lld, event %lld was signed", (long long)head->seq,
+		(long long)cp.seq);
+	memcpy(ev.record.node_id, head->record.node_id, sizeof ev.record.node_id);
+	ev.seq = (int64_t)cp.seq;
+	LK_TRY(lk_store_get(lk_model_store(m), LK_EVENT_BY_SEQ, &ev.record, e));
+	LK_REQUIRE(strcmp(cp.node, head->record.node_id) == 0 &&
+			   strcmp(cp.site, head->record.site_id) == 0 &&
+			   lk_slice_eq(lk_buf_slice(&cp.hash), lk_blob_slice(&ev.hash)),
+		e, LK_R_LEDGER_FORK, "event %lld is not the one that was signed",
+		(long long)cp.seq);
+	*ret = json_pack("{s:I,s:o}", "seq", (json_int_t)cp.seq, "at", time_json(cp.at));
+	LK_REQUIRE(*ret, e, LK_R_NOMEM, "no memory for JSON");
+	return LK_OK;
+}
+
+struct lk_result
+lk_model_ledger_verify(struct lk_model *m, const struct lk_model_query *q,
+	const struct lk_anchors *anchors, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_event_record head = LK_RECORD_INIT(event);
+	json_t *checkpoint = NULL;
+	int64_t from = 1, to, broken;
+
+	LK_TRY(newest_event(m, &head, e));
+	LK_TRY(read_cursor(q, &from, e));
+	LK_REQUIRE(
+		from <= head.seq + 1, e, LK_R_API_QUERY, "there is no event %lld", (long long)from);
+	to = head.seq - from < STRETCH ? head.seq : from + STRETCH - 1;
+	LK_TRY(lk_ledger_verify(lk_model_store(m), head.record.node_id, from, to, &broken, e));
+	if (to == head.seq)
+		LK_TRY(check_checkpoint(m, &head, anchors, &checkpoint, e));
+	*ret = json_pack("{s:i,s:I,s:I,s:o,s:o}", "schema", 1, "from", (json_int_t)from, "to",
+		(json_int_t)to, "next", cursor_json(to < head.seq ? to + 1 : 0), "checkpoint",
+		checkpoint ? checkpoint : json_null());
+	LK_REQUIRE(*ret, e, LK_R_NOMEM, "no memory for JSON");
 	return LK_OK;
 }
 
