@@ -36,11 +36,10 @@ character(const unsigned char *s)
 	return 0;
 }
 
-/* What peers wrote stands in messages, and may be cut in the middle: a record of it is JSON. */
-static void
-make_text(char *msg)
+void
+lk_make_text(char *text)
 {
-	unsigned char *s = (unsigned char *)msg;
+	unsigned char *s = (unsigned char *)text;
 	size_t n;
 
 	for (; *s; s += n) {
@@ -63,7 +62,7 @@ lk_err_set(struct lk_err *e, enum lk_reason reason, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);
-	make_text(e->msg);
+	lk_make_text(e->msg);
 }
 
 static void prefix(struct lk_err *e, const char *fmt, va_list ap) LK_PRINTF(2, 0);
@@ -78,7 +77,7 @@ prefix(struct lk_err *e, const char *fmt, va_list ap)
 	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof e->msg - n, ": %s", was);
-	make_text(e->msg);
+	lk_make_text(e->msg);
 }
 
 void

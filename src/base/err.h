@@ -46,6 +46,10 @@ struct lk_err {
 			return lk_fail((e), (reason), __VA_ARGS__); \
 	} while (0)
 
+/* What peers wrote, or what was cut in the middle of a character, becomes UTF-8: '?' takes the place
+ * of each octet that belongs to no character. A record of it is JSON. */
+void lk_make_text(char *text);
+
 /* Fills e (when it is not NULL). Long messages are cut; what is no UTF-8 becomes '?'. */
 void lk_err_set(struct lk_err *e, enum lk_reason reason, const char *fmt, ...) LK_PRINTF(3, 4);
 

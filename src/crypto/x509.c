@@ -398,6 +398,7 @@ name_text(X509_NAME *name, char *dst, size_t cap)
 		return;
 	n = BIO_read(b, dst, (int)cap - 1);
 	dst[n > 0 ? n : 0] = 0;
+	lk_make_text(dst);
 }
 
 void

@@ -31,6 +31,7 @@ copy_field(const char *from, char *to, size_t cap)
 {
 	if (!lk_slice_to_str(lk_slice_str(from), "field", to, cap, NULL).ok)
 		to[0] = 0;
+	lk_make_text(to); /* fields may have any octet above 127, and records of them are JSON */
 }
 
 /* /.well-known/est/<label>/<operation>: RFC 7030 3.2.2. One that is too long is no label of ours.

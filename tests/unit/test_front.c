@@ -258,6 +258,16 @@ test_long_fields_match_nothing(void **state)
 	assert_string_equal(w.request.user_agent, "");
 }
 
+/* RFC 9110 5.5 lets them through, no record of them can be made. */
+static void
+test_fields_that_are_no_text(void **state)
+{
+	(void)state;
+	w.view.user_agent = "Ger\xe4t/1 \xc3\xa4";
+	request();
+	assert_string_equal(w.request.user_agent, "Ger?t/1 \xc3\xa4");
+}
+
 static void
 test_labels(void **state)
 {
@@ -371,6 +381,7 @@ main(void)
 		with_a_front(test_no_binding),
 		with_a_front(test_no_tls_is_no_identity),
 		with_a_front(test_long_fields_match_nothing),
+		with_a_front(test_fields_that_are_no_text),
 		with_a_front(test_labels),
 		with_a_front(test_reply_is_given_back),
 		with_a_front(test_keeper_that_does_not_answer),

@@ -310,6 +310,26 @@ test_ldevid_is_no_idevid(void **state)
 	site_done(&s);
 }
 
+/* Whoever comes with a name that is cut in the middle of a character is on record all the same. */
+static void
+test_long_names(void **state)
+{
+	struct site s;
+	LK_CLEANUP(pki_id_done) struct pki_id who = { .key = NULL };
+	char cn[1 + 63 * 4 + 1] = "a"; /* as many characters as a name may have */
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 63; i++)
+		memcpy(cn + 1 + 4 * i, "\xf0\x9f\x94\x91", 5);
+	site_init(&s, "allow");
+	pki_issue(&s.pki.stranger_ca, &(struct pki_spec){ .cn = cn }, &who);
+	site_ask(&s, &who.chain, LK_EP_BRSKI_REQUESTVOUCHER, LK_SLICE_LIT("x"));
+	assert_site_refused(&s, LK_R_MANUFACTURER_UNKNOWN);
+	assert_true(site_event_says(&s, "refused", "\x91???\""));
+	site_done(&s);
+}
+
 static const struct lk_store_ops *sound;
 static bool committed;
 
@@ -379,6 +399,7 @@ main(void)
 		cmocka_unit_test(test_ldevid_of_others),
 		cmocka_unit_test(test_expired_ldevid),
 		cmocka_unit_test(test_ldevid_is_no_idevid),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_manufacturers_cannot_be_loaded),
 	};
 
