@@ -64,6 +64,24 @@ test_grant(void **state)
 	site_done(&s);
 }
 
+/* Nothing is granted of which the record would not say for whom. */
+/*= Latchkey ledger: what cannot be recorded in full does not happen =*/
+static void
+test_grant_that_cannot_be_recorded(void **state)
+{
+	struct lk_grant_request_body g = { .port = SITE_PORT, .mac = SITE_MAC, .identity = "\xff" };
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	set_text(g.issuer, site_certificate(&s)->issuer);
+	set_text(g.serial, s.certificate.serial);
+	site_grant_for(&s, &g);
+	assert_site_refused(&s, LK_R_JSON_MEMBER);
+	site_done(&s);
+}
+
 /* An access point that is not ours, or a port that never came up: nobody uses the grant. */
 /*= Latchkey access: a grant is gone when its seconds are over =*/
 static void
@@ -328,6 +346,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grant),
+		cmocka_unit_test(test_grant_that_cannot_be_recorded),
 		cmocka_unit_test(test_unused_grants_go),
 		cmocka_unit_test(test_revoked_certificate),
 		cmocka_unit_test(test_certificates_that_give_no_access),

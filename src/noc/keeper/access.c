@@ -143,7 +143,7 @@ port_opened(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "device", d.id, sizeof d.id, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
 	return lk_keeper_event(t, m->failed ? "port-not-opened" : "port-opened", &d, NULL,
-		"enforcer", m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL,
+		"enforcer", json_pack("{s:s*}", "message", m->failed ? m->failed->msg : NULL), NULL,
 		e);
 }
 
@@ -215,6 +215,6 @@ port_closed(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "device", d.id, sizeof d.id, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
 	return lk_keeper_event(t, m->failed ? "port-not-closed" : "port-closed", &d, NULL,
-		"enforcer", m->failed ? json_pack("{s:s}", "message", m->failed->msg) : NULL, NULL,
+		"enforcer", json_pack("{s:s*}", "message", m->failed ? m->failed->msg : NULL), NULL,
 		e);
 }

@@ -135,7 +135,8 @@ first_time(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web
 	LK_TRY(lk_device_begin(t, &d, e));
 	LK_TRY(lk_run_open(t, w, who, &d, digest, r->leaf.nonce, admission, &run, e));
 	if (admission == ADMIT_ASK) {
-		LK_TRY(lk_keeper_event(t, "approval-needed", &d, run.id, "keeper", NULL, NULL, e));
+		LK_TRY(lk_keeper_event(t, "approval-needed", &d, run.id, "keeper", json_object(),
+			NULL, e));
 		return lk_keeper_reply_later(t, m, e);
 	}
 	LK_TRY(ask_masa(t, &d, &run, who->cert, e));

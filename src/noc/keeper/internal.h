@@ -113,7 +113,8 @@ LK_RESULT lk_keeper_reply_later(struct lk_turn *t, const struct lk_message_in *m
 /* The answer that a refusal gets; `body` becomes the reply's, text owned by `text`. */
 void lk_keeper_refusal(
 	const struct lk_err *why, struct lk_buf *text, struct lk_web_reply_body *ret);
-/* Opens an event whose payload is this JSON object; consumes payload (may be NULL). */
+/* Opens an event whose payload is this JSON object; consumes it. NULL, of a json_pack() that failed,
+ * is refused: nothing happens of which less is on record than there should be. */
 LK_RESULT lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_record *d,
 	const char *run_id, const char *actor, json_t *payload, int64_t *ret_seq, struct lk_err *e);
 

@@ -151,8 +151,9 @@ lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_reco
 		.type = type, .device_id = d ? d->id : NULL, .run_id = run_id, .actor = actor
 	};
 
-	if (owned)
-		LK_TRY(lk_json_print(owned, &text, e));
+	/*= Latchkey ledger: what cannot be recorded in full does not happen =*/
+	LK_REQUIRE(owned, e, LK_R_JSON_MEMBER, "an event cannot be written: no memory, or not UTF-8");
+	LK_TRY(lk_json_print(owned, &text, e));
 	ev.payload = lk_buf_slice(&text);
 	return lk_turn_event(t, &ev, ret_seq, e);
 }

@@ -30,8 +30,8 @@ lk_onboarding_information(struct lk_turn *t, const struct lk_message_in *m,
 	struct identity who;
 
 	LK_TRY(lk_identity_ldevid(t, w, &who, &cert, &d, e));
-	LK_TRY(lk_keeper_event(
-		t, "onboarding-information-given", &d, cert.run_id, "keeper", NULL, &b.event, e));
+	LK_TRY(lk_keeper_event(t, "onboarding-information-given", &d, cert.run_id, "keeper",
+		json_object(), &b.event, e));
 	b.sequence = b.event; /* grows, and is never used twice */
 	memcpy(b.device_id, d.id, sizeof b.device_id);
 	memcpy(b.serial_number, d.serial, sizeof d.serial);

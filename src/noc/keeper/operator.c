@@ -326,7 +326,7 @@ admit(struct lk_turn *t, const char *actor, struct lk_device_record *d, const ch
 	d->changed_at = lk_turn_now(t);
 	LK_TRY(lk_turn_put(t, &d->record, e));
 	LK_TRY(lk_json_set(result, "device", json_string(d->id), e));
-	return lk_keeper_event(t, type, d, NULL, actor, NULL, NULL, e);
+	return lk_keeper_event(t, type, d, NULL, actor, json_object(), NULL, e);
 }
 
 static struct lk_result
