@@ -134,12 +134,10 @@ check_endpoints(const struct lk_onboarding_leaves *leaf, struct lk_err *e)
 	return LK_OK;
 }
 
-/* What the tables cannot say. */
-static struct lk_result
-check_leaves(const struct lk_onboarding_leaves *leaf, struct lk_err *e)
+struct lk_result
+lk_onboarding_check_network(const struct lk_onboarding_leaves *leaf, struct lk_err *e)
 {
-	LK_REQUIRE(leaf->network[0] && leaf->device[0] && leaf->serial_number[0], e,
-		LK_R_ONBOARDING_LEAF, "network, device or serial-number is empty");
+	LK_REQUIRE(leaf->network[0], e, LK_R_ONBOARDING_LEAF, "network is empty");
 	/* An anchor without a name would let any certificate of that CA be the RADIUS server. */
 	LK_REQUIRE(
 		has(leaf, LK_ONBOARDING_RADIUS_ANCHOR) == has(leaf, LK_ONBOARDING_RADIUS_SERVER) &&
@@ -154,6 +152,15 @@ check_leaves(const struct lk_onboarding_leaves *leaf, struct lk_err *e)
 				   is_url(leaf->renewal_url, "https://")),
 		e, LK_R_ONBOARDING_LEAF, "lifecycle-url or renewal-url is no https URL");
 	return check_endpoints(leaf, e);
+}
+
+/* What the tables cannot say. */
+static struct lk_result
+check_leaves(const struct lk_onboarding_leaves *leaf, struct lk_err *e)
+{
+	LK_REQUIRE(leaf->device[0] && leaf->serial_number[0], e, LK_R_ONBOARDING_LEAF,
+		"device or serial-number is empty");
+	return lk_onboarding_check_network(leaf, e);
 }
 
 /* --- parse ------------------------------------------------------------------------------------ */

@@ -92,6 +92,9 @@ struct lk_verified_onboarding {
 LK_RESULT lk_onboarding_check(const struct lk_onboarding *o, const struct lk_onboarding_want *want,
 	struct lk_verified_onboarding *ret, struct lk_err *e);
 
+/* What is the same for every device of a network: LK_R_ONBOARDING_LEAF. */
+LK_RESULT lk_onboarding_check_network(const struct lk_onboarding_leaves *leaf, struct lk_err *e);
+
 /* Signs; `certs` has the registrar's certificate first, then its chain. Appends DER to out. The
  * rules of lk_onboarding_parse hold for what is built, too. */
 LK_RESULT lk_onboarding_build(const struct lk_onboarding_leaves *leaf, const struct lk_key *key,

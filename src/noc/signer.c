@@ -80,15 +80,19 @@ describe_network(const struct lk_noc_config *c, struct lk_err *e)
 	}
 	if (c->radius_anchor[0]) {
 		LK_TRY(read_der(c->radius_anchor, &o->radius_anchor, e));
+		o->present |= 1u << LK_ONBOARDING_RADIUS_ANCHOR;
+	}
+	if (c->radius_server[0]) {
 		LK_TRY(lk_slice_to_str(lk_slice_str(c->radius_server), "name", o->radius_server,
 			sizeof o->radius_server, e));
-		o->present |= 1u << LK_ONBOARDING_RADIUS_ANCHOR | 1u << LK_ONBOARDING_RADIUS_SERVER;
+		o->present |= 1u << LK_ONBOARDING_RADIUS_SERVER;
 	}
 	memcpy(list, c->applications, sizeof list);
-	while ((item = strsep(&at, ",")))
+	while ((item = strsep(&at, ", ")))
 		if (item[0])
 			LK_TRY(add_application(item, e));
-	return LK_OK;
+	/* Now, not when the first device is to be told of it. */
+	return lk_onboarding_check_network(o, e);
 }
 
 static struct lk_result

@@ -124,7 +124,7 @@ test_all_that_is_configured_is_told(void **state)
 	set_text(w.config.radius_anchor, "%s/radius.pem", w.dir);
 	set_text(w.config.radius_server, "radius.home.example");
 	set_text(w.config.applications,
-		"mqtt=mqtts://broker.home.example,https=https://app.example|%s/radius.pem", w.dir);
+		"mqtt=mqtts://broker.home.example, https=https://app.example|%s/radius.pem", w.dir);
 	assert_true(signer_open(&w.process, &e).ok);
 	o = told();
 	assert_string_equal(o->leaf.lifecycle_url, "https://registrar.home.example:8443");
@@ -136,8 +136,38 @@ test_all_that_is_configured_is_told(void **state)
 	assert_string_equal(o->leaf.endpoints[0].kind, "mqtt");
 	assert_string_equal(o->leaf.endpoints[0].url, "mqtts://broker.home.example");
 	assert_int_equal(o->leaf.endpoints[0].anchor.n, 0);
+	assert_string_equal(o->leaf.endpoints[1].kind, "https");
 	assert_true(lk_slice_eq(
 		lk_buf_slice(&o->leaf.endpoints[1].anchor), lk_cert_der(pki_cert(&w.cast.domain))));
+}
+
+/* What no device would take is found at the start. */
+static void
+test_network_that_cannot_be_told(void **state)
+{
+	static const struct {
+		const char *lifecycle_url, *radius_anchor, *radius_server, *applications;
+	} rows[] = {
+		{ "http://registrar.home.example", "", "", "" },
+		{ "", "registrar.pem", "", "" },
+		{ "", "", "radius.home.example", "" },
+		{ "", "", "", "mqtt=broker" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LK_ARRAY_LEN(rows); i++) {
+		signer_close(&w.process);
+		lk_onboarding_leaves_done(&onboarding);
+		memset(&onboarding, 0, sizeof onboarding);
+		set_text(w.config.lifecycle_url, "%s", rows[i].lifecycle_url);
+		set_text(w.config.radius_anchor, "%s%s%s", rows[i].radius_anchor[0] ? w.dir : "",
+			rows[i].radius_anchor[0] ? "/" : "", rows[i].radius_anchor);
+		set_text(w.config.radius_server, "%s", rows[i].radius_server);
+		set_text(w.config.applications, "%s", rows[i].applications);
+		assert_refused(signer_open(&w.process, &e), e, LK_R_ONBOARDING_LEAF);
+		assert_null(w.process.state);
+	}
 }
 
 /* A key that does not belong to its certificate would sign what nobody believes. */
@@ -164,7 +194,7 @@ test_configuration_that_is_wrong(void **state)
 		memset(&onboarding, 0, sizeof onboarding);
 		set_text(w.config.applications, "%s", bad[i]);
 		assert_refused(
-			signer_open(&w.process, &e), e, i == 1 ? LK_R_FILE_MISSING : LK_R_USAGE);
+			signer_open(&w.process, &e), e, i == 1 ? LK_R_CERTS_MISSING : LK_R_USAGE);
 		assert_null(w.process.state);
 	}
 	w.config.applications[0] = 0;
@@ -180,6 +210,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_folder(test_network_is_named),
 		in_a_folder(test_all_that_is_configured_is_told),
+		in_a_folder(test_network_that_cannot_be_told),
 		in_a_folder(test_key_of_another_certificate),
 		in_a_folder(test_configuration_that_is_wrong),
 	};
