@@ -109,7 +109,6 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	};
 	unsigned i;
 
-	memcpy(set.site, c->network, sizeof c->network);
 	for (i = 0; i < LK_CRL_LIST_COUNT; i++)
 		set.crl_issuers[i] = s->crl_issuers[i].n ? s->crl_issuers[i].v[0] : NULL;
 	lk_keeper_host_serve(s->host, &turn);

@@ -43,7 +43,6 @@
 struct lk_keeper;
 
 struct lk_keeper_settings {
-	char site[LK_NAME_MAX];  /* the network identifier: SEC-13 */
 	int64_t run_seconds;     /* of a run, once it left the waiting room */
 	int64_t ask_seconds;     /* how long a run may wait for an operator: 4 days, RFC 8995 5.6 */
 	int64_t ldevid_seconds;  /* life of an LDevID */
@@ -52,16 +51,14 @@ struct lk_keeper_settings {
 	unsigned key_types;      /* bit per enum lk_key_type that LDevIDs may have */
 	unsigned retry_after;    /* seconds a device is told to wait; at most 60 */
 	bool audit_required;     /* an audit log that cannot be had refuses the enrolment */
-	char unknown_manufacturers[LK_WORD_MAX]; /* "deny": nothing else is built */
-	struct lk_est_labels labels;             /* at which plain EST is open; none: it is shut */
-	int64_t service_seconds;                 /* life of a certificate of plain EST */
-	int64_t code_seconds;                    /* life of an enrolment code */
-	bool tls12_at_labels_only; /* TLS 1.2 is offered for the sake of some of them */
+	struct lk_est_labels labels; /* at which plain EST is open; none: it is shut */
+	int64_t service_seconds;     /* life of a certificate of plain EST */
+	int64_t code_seconds;        /* life of an enrolment code */
+	bool tls12_at_labels_only;   /* TLS 1.2 is offered for the sake of some of them */
 	/* Whose revocation lists are made; NULL: none of that CA. Borrowed. */
 	const struct lk_cert *crl_issuers[LK_CRL_LIST_COUNT];
 	int64_t crl_refresh_seconds; /* until a revocation is on the list that fronts serve */
 	int64_t crl_seconds;         /* from a list's thisUpdate to its nextUpdate */
-	char plain_est_labels[LK_NAME_MAX]; /* open labels, comma-separated; "" shuts the door */
 };
 
 /* Whose certificates the domain has; DER, no keys. All borrowed for the keeper's life. */
