@@ -29,6 +29,8 @@ void lk_cli_print_reason(FILE *to, const struct lk_err *e);
 void lk_cli_json_reason(json_t *obj, const struct lk_err *e);
 
 LK_RESULT lk_cli_inspect(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
+/* radius.c */
+LK_RESULT lk_cli_radius_renew(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
 LK_RESULT lk_cli_init(struct lk_cli *cli, int argc, char **argv, struct lk_err *e);
 /* Rows of the table that ask latchkeyd (operate.c). */
 /* clang-format off */

@@ -175,6 +175,8 @@ static const struct {
 } bundles[] = {
 	{ "cacerts", SIGNER, false },
 	{ "radius-anchor", SIGNER, true },
+	{ "radius-server", SIGNER, true }, /* what the keeper renews for another program */
+	{ "aaa-client", SIGNER, true },
 	{ "device-ca", RADIUS, true },
 	{ "aaa-anchor", RADIUS, true },
 };
@@ -300,6 +302,15 @@ make_radius_anchors(struct pki *p, struct lk_err *e)
 	return write_certs(p, RADIUS, "device-ca", &device_ca, 1, e);
 }
 
+/* The keeper, which renews them, reads nothing of the RADIUS server's. */
+static struct lk_result
+show_keeper(const struct pki *p, enum part i, const char *name, struct lk_err *e)
+{
+	const struct lk_cert *chain[] = { p->certs[i], p->certs[SERVER_CA], p->certs[ROOT] };
+
+	return write_certs(p, SIGNER, name, chain, LK_ARRAY_LEN(chain), e);
+}
+
 static struct lk_result
 make_folders(const struct lk_init_options *o, struct lk_err *e)
 {
@@ -332,5 +343,9 @@ lk_init_make_pki(const struct lk_init_options *o, int64_t now, struct lk_err *e)
 	for (i = 0; i < LK_ARRAY_LEN(all); i++)
 		all[i] = p.certs[ROOT + i]; /* root, device CA, service CA, server CA */
 	LK_TRY(write_certs(&p, SIGNER, "cacerts", all, LK_ARRAY_LEN(all), e));
-	return o->radius_dir ? make_radius_anchors(&p, e) : LK_OK;
+	if (!o->radius_dir)
+		return LK_OK;
+	LK_TRY(make_radius_anchors(&p, e));
+	LK_TRY(show_keeper(&p, RADIUS_SERVER, "radius-server", e));
+	return show_keeper(&p, AAA_CLIENT, "aaa-client", e);
 }

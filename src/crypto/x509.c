@@ -356,6 +356,28 @@ lk_cert_san_dns(const struct lk_cert *c, char dst[static LK_CERT_NAME_MAX], stru
 	return LK_OK;
 }
 
+size_t
+lk_cert_san_ip(const struct lk_cert *c, uint8_t dst[static LK_CERT_IP_MAX])
+{
+	LK_CLEANUP(GENERAL_NAMES_freep)
+	GENERAL_NAMES *names = X509_get_ext_d2i(c->x509, NID_subject_alt_name, NULL, NULL);
+	struct lk_slice ip;
+	int i;
+
+	for (i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type != GEN_IPADD)
+			continue;
+		ip = octets(name->d.iPAddress);
+		if (ip.n != 4 && ip.n != LK_CERT_IP_MAX)
+			continue;
+		memcpy(dst, ip.p, ip.n);
+		return ip.n;
+	}
+	return 0;
+}
+
 struct lk_result
 lk_cert_url(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NAME_MAX],
 	struct lk_err *e)

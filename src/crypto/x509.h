@@ -68,6 +68,9 @@ void lk_cert_subject(const struct lk_cert *c, const char *oid, char dst[static L
  */
 LK_RESULT lk_cert_san_dns(
 	const struct lk_cert *c, char dst[static LK_CERT_NAME_MAX], struct lk_err *e);
+/* First iPAddress of subjectAltName; its octets, 0: there is none. */
+#define LK_CERT_IP_MAX 16
+size_t lk_cert_san_ip(const struct lk_cert *c, uint8_t dst[static LK_CERT_IP_MAX]);
 /* An IA5String extension (id-pe-masa-url, id-pe-mud-url). dst is "" when absent. Malformed or too
  * long: LK_R_CERT_PROFILE. */
 LK_RESULT lk_cert_url(const struct lk_cert *c, const char *oid, char dst[static LK_CERT_NAME_MAX],

@@ -19,6 +19,7 @@
 #include "artefact/json.h"
 #include "base/log.h"
 #include "net/server.h"
+#include "noc/follower.h"
 #include "noc/noc.h"
 #include "role/certs_file.h"
 #include "role/refusals.h"
@@ -33,6 +34,7 @@ struct state {
 	struct lk_anchors *anchors; /* above the RADIUS server's client certificate */
 	SSL_CTX *tls;
 	struct lk_server *server;
+	struct lk_follower *follower;
 	struct lk_refusals *refusals;
 };
 
@@ -253,12 +255,34 @@ aaa_cage(struct lk_process *p, struct lk_cage_rules *rules, struct lk_err *e)
 }
 
 static struct lk_result
+make_tls(struct state *s, const struct lk_certs *chain, SSL_CTX **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_tls_keyp) EVP_PKEY *key = NULL;
+	struct lk_tls_settings tls = { .chain = chain, .client_cert = LK_TLS_CLIENT_CERT_REQUIRED };
+
+	LK_TRY(lk_tls_key_new(s->process, LK_SIGNER_AAA, chain->v[0], &key, e));
+	tls.key = key;
+	return lk_tls_server_new(&tls, ret, e);
+}
+
+static struct lk_result
+renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
+{
+	struct state *s = ctx;
+	SSL_CTX *tls;
+
+	LK_TRY(make_tls(s, chain, &tls, e));
+	SSL_CTX_free(s->tls);
+	s->tls = tls;
+	lk_certs_copy(chain, &s->chain);
+	lk_server_set_tls(s->server, tls);
+	return LK_OK;
+}
+
+static struct lk_result
 aaa_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
-	LK_CLEANUP(lk_tls_keyp) EVP_PKEY *key = NULL;
-	struct lk_tls_settings tls = { .chain = &s->chain,
-		.client_cert = LK_TLS_CLIENT_CERT_REQUIRED };
 	struct lk_server_settings set = { .listen_fd = lk_process_listener(p, "radius", 0),
 		.routes = http_routes,
 		.n_routes = LK_ARRAY_LEN(http_routes),
@@ -268,11 +292,10 @@ aaa_start(struct lk_process *p, struct lk_err *e)
 	if (set.listen_fd < 0)
 		return LK_OK; /* no RADIUS server is served */
 	LK_TRY(lk_refusals_new(p, &s->refusals, e));
-	LK_TRY(lk_tls_key_new(p, LK_SIGNER_AAA, s->chain.v[0], &key, e));
-	tls.key = key;
-	LK_TRY(lk_tls_server_new(&tls, &s->tls, e));
+	LK_TRY(make_tls(s, &s->chain, &s->tls, e));
 	set.tls = s->tls;
-	return lk_server_new(p->loop, &set, &s->server, e);
+	LK_TRY(lk_server_new(p->loop, &set, &s->server, e));
+	return lk_follower_new(p, LK_OWN_AAA, &s->chain, renewed, s, &s->follower, e);
 }
 
 static void
@@ -282,6 +305,7 @@ aaa_close(struct lk_process *p)
 
 	if (!s)
 		return;
+	lk_follower_free(s->follower);
 	lk_server_free(s->server);
 	lk_refusals_free(s->refusals);
 	SSL_CTX_free(s->tls);

@@ -260,7 +260,7 @@ courier_start(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = p->state;
 
-	LK_TRY(lk_follower_new(p, &s->registrar, renewed, s, &s->follower, e));
+	LK_TRY(lk_follower_new(p, LK_OWN_REGISTRAR, &s->registrar, renewed, s, &s->follower, e));
 	return lk_tls_key_new(p, LK_SIGNER_REGISTRAR, s->registrar.v[0], &s->key, e);
 }
 

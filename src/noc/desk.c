@@ -31,6 +31,7 @@
 #define MAKERS     "/api/v1/manufacturers"
 #define CODES      "/api/v1/est/codes"
 #define LEDGER     "/api/v1/ledger"
+#define SERVERS    "/api/v1/servers/"
 
 struct state {
 	struct lk_process *process;
@@ -289,6 +290,68 @@ on_read(struct lk_request *r, void *ctx)
 		refuse(r, &e);
 }
 
+/* --- the certificates of the network's servers ------------------------------------------------ */
+
+static struct lk_result
+show_chain(enum lk_own_server which, struct lk_slice packed, json_t **ret, struct lk_err *e)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf pem = LK_BUF_INIT(2 * LK_CERT_DER_MAX);
+	LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
+	char until[LK_TIME_TEXT_MAX];
+	struct lk_chain_body b;
+	struct lk_slice der;
+	bool any;
+
+	LK_TRY(lk_body_unpack(LK_BODY_chain, packed, &b, e));
+	LK_TRY(lk_list_next(&b.certs, &any, &der, e));
+	LK_REQUIRE(any, e, LK_R_API_PATH, "this network has no %s of its own",
+		lk_own_servers[which].name);
+	LK_TRY(lk_cert_parse(der, &c, e));
+	LK_TRY(lk_cert_print_pem(c, &pem, e));
+	lk_time_print(lk_cert_not_after(c), until);
+	*ret = json_pack("{s:i,s:s,s:s,s:s}", "schema", 1, "name", lk_own_servers[which].name,
+		"not_after", until, "certificate", lk_buf_str(&pem));
+	LK_REQUIRE(*ret, e, LK_R_NOMEM, "no memory for an answer");
+	return LK_OK;
+}
+
+/* tag: enum lk_own_server */
+static void
+on_chain(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err *why)
+{
+	struct lk_request *r = ctx;
+	json_auto_t *obj = NULL;
+	struct lk_err e = { 0 };
+
+	if (!m)
+		refuse(r, why);
+	else if (show_chain((enum lk_own_server)tag, m->body, &obj, &e).ok)
+		answer(r, 200, obj);
+	else
+		refuse(r, &e);
+}
+
+static struct lk_result
+ask_chain(const struct state *s, struct lk_request *r, struct lk_err *e)
+{
+	const struct lk_request_view *v = lk_request_view(r);
+	struct lk_get_chain_body g = { .server = lk_own_server_by_name(v->path + strlen(SERVERS)) };
+
+	LK_TRY(check_peer(v->peer, e));
+	LK_REQUIRE(g.server != LK_OWN_COUNT, e, LK_R_API_PATH, "there is no %s", v->path);
+	return lk_process_ask(s->process, LK_ROLE_KEEPER, 0, LK_BODY_get_chain, &g, on_chain, r,
+		(uint64_t)g.server, e);
+}
+
+static void
+on_server(struct lk_request *r, void *ctx)
+{
+	struct lk_err e = { 0 };
+
+	if (!ask_chain(ctx, r, &e).ok)
+		refuse(r, &e);
+}
+
 /* --- changing --------------------------------------------------------------------------------- */
 
 static void
@@ -381,6 +444,7 @@ on_change(struct lk_request *r, void *ctx)
 
 /* A body is JSON, or none: an action may need nothing but its path. */
 static const struct lk_route http_routes[] = {
+	{ "GET", SERVERS, NULL, 0, on_server },
 	{ "GET", "/api/v1/", NULL, 0, on_read },
 	{ "POST", DEVICES "/", NULL, BODY_MAX, on_change },
 	{ "POST", MAKERS "/", NULL, IMPORT_MAX, on_change },
@@ -535,7 +599,8 @@ desk_start(struct lk_process *p, struct lk_err *e)
 		.on_refusal = on_refusal };
 
 	LK_TRY(lk_refusals_new(p, &s->refusals, e));
-	LK_TRY(lk_follower_new(p, &s->domain.registrar, renewed, s, &s->follower, e));
+	LK_TRY(lk_follower_new(
+		p, LK_OWN_REGISTRAR, &s->domain.registrar, renewed, s, &s->follower, e));
 	LK_TRY(lk_timer_new(p->loop, on_commit, s, &s->commit, e));
 	lk_timer_at(s->commit, lk_loop_now_ms(p->loop) + COMMIT_MS);
 	return set.listen_fd < 0 ? LK_OK : lk_server_new(p->loop, &set, &s->server, e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Following the registrar's certificate.
+ * Following a server's certificate.
  */
 #include "noc/follower.h"
 
@@ -13,6 +13,7 @@
 
 struct lk_follower {
 	struct lk_process *process;
+	enum lk_own_server which;
 	struct lk_certs now;
 	lk_renewed_fn *renewed;
 	void *ctx;
@@ -22,15 +23,15 @@ struct lk_follower {
 static struct lk_result
 read_chain(struct lk_slice packed, struct lk_certs *ret, struct lk_err *e)
 {
-	struct lk_registrar_body b;
+	struct lk_chain_body b;
 	struct lk_slice der;
 	bool more;
 
-	LK_TRY(lk_body_unpack(LK_BODY_registrar, packed, &b, e));
+	LK_TRY(lk_body_unpack(LK_BODY_chain, packed, &b, e));
 	for (;;) {
 		LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
 
-		LK_TRY(lk_list_next(&b.chain, &more, &der, e));
+		LK_TRY(lk_list_next(&b.certs, &more, &der, e));
 		if (!more)
 			return LK_OK;
 		LK_TRY(lk_cert_parse(der, &c, e));
@@ -78,7 +79,8 @@ take(struct lk_follower *f, struct lk_slice packed, struct lk_err *e)
 		return (struct lk_result){ false };
 	}
 	lk_cert_serial(f->now.v[0], serial);
-	lk_log(LK_LOG_NOTICE, "registrar-renewed", "serial", serial, NULL);
+	lk_log(LK_LOG_NOTICE, "certificate-renewed", "of", lk_own_servers[f->which].name, "serial",
+		serial, NULL);
 	return LK_OK;
 }
 
@@ -97,26 +99,27 @@ on_chain(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_er
 static void
 on_timer(void *ctx)
 {
-	const struct lk_get_registrar_body b = { .version = 1 };
 	struct lk_follower *f = ctx;
+	const struct lk_get_chain_body b = { .server = f->which };
 	struct lk_err e = { 0 };
 
 	/* A keeper that is gone is asked again by the clock. */
 	if (!lk_process_ask(
-		    f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_registrar, &b, on_chain, f, 0, &e)
+		    f->process, LK_ROLE_KEEPER, 0, LK_BODY_get_chain, &b, on_chain, f, 0, &e)
 			.ok)
 		lk_log_err(&e, NULL);
 	lk_timer_at(f->timer, lk_loop_now_ms(f->process->loop) + ASK_MS);
 }
 
 struct lk_result
-lk_follower_new(struct lk_process *p, const struct lk_certs *now, lk_renewed_fn *renewed, void *ctx,
-	struct lk_follower **ret, struct lk_err *e)
+lk_follower_new(struct lk_process *p, enum lk_own_server which, const struct lk_certs *now,
+	lk_renewed_fn *renewed, void *ctx, struct lk_follower **ret, struct lk_err *e)
 {
 	LK_CLEANUP(lk_follower_freep) struct lk_follower *f = calloc(1, sizeof *f);
 
-	LK_REQUIRE(f, e, LK_R_NOMEM, "no memory to follow the registrar's certificate");
+	LK_REQUIRE(f, e, LK_R_NOMEM, "no memory to follow a certificate");
 	f->process = p;
+	f->which = which;
 	f->renewed = renewed;
 	f->ctx = ctx;
 	lk_certs_copy(now, &f->now);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The registrar's certificate is renewed by itself: front, courier, signer and desk
- * ask the keeper now and then whether there is a newer one, and take it without
- * a restart. Each judges for itself: the same key, below the same root, of today.
+ * The certificates of registrar and aaa are renewed by themselves: who uses one asks the
+ * keeper now and then whether there is a newer one, and takes it without a restart. Each
+ * judges for itself: the same key, below the same root, of today.
  */
 #pragma once
 
 #include "crypto/x509.h"
 #include "role/process.h"
+#include "role/own_servers.h"
 
 struct lk_follower; /* opaque */
 
@@ -15,8 +16,9 @@ struct lk_follower; /* opaque */
 typedef struct lk_result lk_renewed_fn(void *ctx, const struct lk_certs *chain, struct lk_err *e);
 
 /* now: the chain that is in use; copied. */
-LK_RESULT lk_follower_new(struct lk_process *p, const struct lk_certs *now, lk_renewed_fn *renewed,
-	void *ctx, struct lk_follower **ret, struct lk_err *e);
+LK_RESULT lk_follower_new(struct lk_process *p, enum lk_own_server which,
+	const struct lk_certs *now, lk_renewed_fn *renewed, void *ctx, struct lk_follower **ret,
+	struct lk_err *e);
 struct lk_follower *lk_follower_free(struct lk_follower *f);
 LK_DEFINE_CLEANUP(struct lk_follower *, lk_follower_free);
 

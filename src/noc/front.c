@@ -165,7 +165,7 @@ front_start(struct lk_process *p, struct lk_err *e)
 	size_t i;
 
 	LK_TRY(lk_front_new(p, &set, &s->front, e));
-	LK_TRY(lk_follower_new(p, &s->chain, renewed, s, &s->follower, e));
+	LK_TRY(lk_follower_new(p, LK_OWN_REGISTRAR, &s->chain, renewed, s, &s->follower, e));
 	/* The keeper takes the other half of the time. */
 	LK_TRY(lk_publisher_new(p, lk_noc_config_of(p)->crl_refresh / 2, &s->publisher, e));
 	for (i = 0; i < s->n_announced; i++)

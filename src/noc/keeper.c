@@ -17,7 +17,8 @@ struct state {
 	struct lk_keeper_host *host; /* first: keeper_host.c finds it there */
 	struct lk_certs registrar, former, ca, device_ca, service_ca;
 	struct lk_certs crl_issuers[LK_CRL_LIST_COUNT];
-	struct lk_certs checkpoint_signers; /* the registrar, now and before its last renewal */
+	struct lk_certs servers[LK_OWN_COUNT]; /* but the registrar */
+	struct lk_certs checkpoint_signers;    /* the registrar, now and before its last renewal */
 	struct lk_est_labels labels;
 	struct lk_keeper *keeper;
 };
@@ -29,6 +30,16 @@ read_certs(struct lk_process *p, const char *name, struct lk_certs *ret, struct 
 
 	LK_TRY(lk_noc_pki_path(lk_noc_config_of(p), name, path, e));
 	return lk_certs_read(path, ret, e);
+}
+
+static struct lk_result
+read_if_there(struct lk_process *p, const char *name, struct lk_certs *ret, struct lk_err *e)
+{
+	struct lk_err why;
+
+	if (!read_certs(p, name, ret, &why).ok)
+		LK_REQUIRE(why.reason == LK_R_CERTS_MISSING, e, why.reason, "%s", why.msg);
+	return LK_OK;
 }
 
 static struct lk_result
@@ -48,7 +59,6 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 {
 	struct state *s = calloc(1, sizeof *s);
 	struct lk_origin origin = { .node_id = "node-1" };
-	struct lk_err missing = { 0 };
 	unsigned i;
 
 	LK_REQUIRE(s, e, LK_R_NOMEM, "no memory for the keeper");
@@ -63,9 +73,9 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	LK_TRY(lk_noc_est_labels(lk_noc_config_of(p), &s->labels, e));
 	for (i = 0; lk_noc_config_of(p)->publish_url[0] && i < LK_CRL_LIST_COUNT; i++)
 		LK_TRY(read_certs(p, lk_crl_lists[i].ca, &s->crl_issuers[i], e));
-	if (!read_certs(p, "registrar-former.pem", &s->former, &missing).ok)
-		LK_REQUIRE(
-			missing.reason == LK_R_CERTS_MISSING, e, missing.reason, "%s", missing.msg);
+	LK_TRY(read_if_there(p, "registrar-former.pem", &s->former, e));
+	for (i = LK_OWN_REGISTRAR + 1; i < LK_OWN_COUNT; i++)
+		LK_TRY(read_if_there(p, lk_own_servers[i].file, &s->servers[i], e));
 	return LK_OK;
 }
 
@@ -109,6 +119,8 @@ keeper_start(struct lk_process *p, struct lk_err *e)
 	};
 	unsigned i;
 
+	for (i = LK_OWN_REGISTRAR + 1; i < LK_OWN_COUNT; i++)
+		domain.servers[i] = s->servers[i].n ? &s->servers[i] : NULL;
 	for (i = 0; i < LK_CRL_LIST_COUNT; i++)
 		set.crl_issuers[i] = s->crl_issuers[i].n ? s->crl_issuers[i].v[0] : NULL;
 	lk_keeper_host_serve(s->host, &turn);
@@ -136,6 +148,8 @@ keeper_close(struct lk_process *p)
 	lk_certs_done(&s->service_ca);
 	for (i = 0; i < LK_CRL_LIST_COUNT; i++)
 		lk_certs_done(&s->crl_issuers[i]);
+	for (i = 0; i < LK_OWN_COUNT; i++)
+		lk_certs_done(&s->servers[i]);
 	lk_certs_done(&s->checkpoint_signers);
 	free(s);
 }
@@ -146,10 +160,11 @@ static const struct lk_message_route routes[] = {
 	{ LK_BODY_refused, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_refused, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_get_crl, LK_ROLE_FRONT, lk_keeper_host_message },
-	{ LK_BODY_get_registrar, LK_ROLE_FRONT, lk_keeper_host_message },
-	{ LK_BODY_get_registrar, LK_ROLE_COURIER, lk_keeper_host_message },
-	{ LK_BODY_get_registrar, LK_ROLE_SIGNER, lk_keeper_host_message },
-	{ LK_BODY_get_registrar, LK_ROLE_DESK, lk_keeper_host_message },
+	{ LK_BODY_get_chain, LK_ROLE_FRONT, lk_keeper_host_message },
+	{ LK_BODY_get_chain, LK_ROLE_COURIER, lk_keeper_host_message },
+	{ LK_BODY_get_chain, LK_ROLE_SIGNER, lk_keeper_host_message },
+	{ LK_BODY_get_chain, LK_ROLE_DESK, lk_keeper_host_message },
+	{ LK_BODY_get_chain, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_grant_request, LK_ROLE_AAA, lk_keeper_host_message },
 	{ LK_BODY_operator_request, LK_ROLE_DESK, lk_keeper_host_message },
 	{ LK_BODY_subscribe, LK_ROLE_DESK, lk_keeper_host_message },

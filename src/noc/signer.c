@@ -143,7 +143,7 @@ renewed(void *ctx, const struct lk_certs *chain, struct lk_err *e)
 static struct lk_result
 signer_start(struct lk_process *p, struct lk_err *e)
 {
-	return lk_follower_new(p, &registrar, renewed, p, &follower, e);
+	return lk_follower_new(p, LK_OWN_REGISTRAR, &registrar, renewed, p, &follower, e);
 }
 
 static void

@@ -161,7 +161,9 @@ static const struct {
 	{ LK_PROFILE_LDEVID, LK_SIGNER_DEVICE_CA },
 	{ LK_PROFILE_SERVICE, LK_SIGNER_SERVICE_CA },
 	{ LK_PROFILE_REGISTRAR, LK_SIGNER_SERVER_CA },
+	{ LK_PROFILE_SERVER, LK_SIGNER_SERVER_CA },
 	{ LK_PROFILE_RADIUS_SERVER, LK_SIGNER_SERVER_CA },
+	{ LK_PROFILE_AAA_CLIENT, LK_SIGNER_SERVER_CA },
 	{ LK_PROFILE_OPERATOR, LK_SIGNER_OPERATOR_CA },
 };
 
@@ -216,6 +218,7 @@ certificate(struct lk_signer *s, const void *body, struct lk_buf *out, struct lk
 	spec.serial_number = b->serial_number;
 	spec.san_uri = b->san_uri;
 	spec.san_dns = b->san_dns;
+	spec.san_ip = b->san_ip;
 	spec.spki = b->spki;
 	spec.serial = b->serial;
 	spec.not_before = b->not_before;

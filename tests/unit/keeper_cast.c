@@ -273,6 +273,8 @@ site_restart(struct site *s)
 		.park_ms = 8000 };
 	size_t i;
 
+	for (i = 0; i < LK_OWN_COUNT; i++)
+		domain.servers[i] = s->servers[i].n ? &s->servers[i] : NULL;
 	s->keeper = lk_keeper_free(s->keeper);
 	for (i = 0; i < SITE_ASKED_MAX; i++)
 		s->asked[i].open = false;
@@ -369,6 +371,8 @@ site_done(struct site *s)
 	lk_signer_free(s->signer);
 	lk_store_close(s->store);
 	lk_certs_done(&s->ca);
+	for (i = 0; i < LK_OWN_COUNT; i++)
+		lk_certs_done(&s->servers[i]);
 	lk_certs_done(&s->former);
 	lk_certs_done(&s->ldevid);
 	lk_key_free(s->ldevid_key);

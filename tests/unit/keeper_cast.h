@@ -55,6 +55,7 @@ struct site {
 	struct pki_id device_ca, service_ca;
 	struct lk_certs ca;     /* what cacerts answers */
 	struct lk_certs former; /* registrar certificates of before; filled by a test */
+	struct lk_certs servers[LK_OWN_COUNT]; /* but the registrar; filled by a test */
 	struct lk_onboarding_leaves onboarding;
 	struct lk_store *store;
 	struct lk_signer *signer;

@@ -55,13 +55,13 @@ told(const struct lk_certs *chain)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf list = LK_BUF_INIT(32768);
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(65536);
-	struct lk_registrar_body b;
+	struct lk_chain_body b;
 	size_t i;
 
 	for (i = 0; i < chain->n; i++)
 		assert_true(lk_list_add(&list, lk_cert_der(chain->v[i]), &err).ok);
-	b.chain = lk_buf_slice(&list);
-	assert_true(lk_body_pack(LK_BODY_registrar, &b, &packed, &err).ok);
+	b.certs = lk_buf_slice(&list);
+	assert_true(lk_body_pack(LK_BODY_chain, &b, &packed, &err).ok);
 	return take(&follower, lk_buf_slice(&packed), &err);
 }
 

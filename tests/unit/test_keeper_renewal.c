@@ -13,23 +13,23 @@
 
 /* The chain that the roles that follow it are given. Caller releases. */
 static void
-fetch(struct site *s, enum lk_role role, struct lk_certs *ret)
+fetch(struct site *s, enum lk_role role, enum lk_own_server which, struct lk_certs *ret)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(64);
-	const struct lk_get_registrar_body g = { .version = 1 };
-	struct lk_registrar_body b;
+	const struct lk_get_chain_body g = { .server = which };
+	struct lk_chain_body b;
 	struct lk_slice der;
 	bool more;
 
-	must_succeed(lk_body_pack(LK_BODY_get_registrar, &g, &packed, e));
-	must_succeed(lk_turn_receive(
-		s->turn, role, 0, 1, LK_BODY_get_registrar, lk_buf_slice(&packed), e));
+	must_succeed(lk_body_pack(LK_BODY_get_chain, &g, &packed, e));
+	must_succeed(
+		lk_turn_receive(s->turn, role, 0, 1, LK_BODY_get_chain, lk_buf_slice(&packed), e));
 	must_succeed(lk_turn_flush(s->turn, e));
-	must_succeed(lk_body_unpack(LK_BODY_registrar, lk_buf_slice(&s->packed), &b, e));
+	must_succeed(lk_body_unpack(LK_BODY_chain, lk_buf_slice(&s->packed), &b, e));
 	for (;;) {
 		LK_CLEANUP(lk_cert_freep) struct lk_cert *c = NULL;
 
-		must_succeed(lk_list_next(&b.chain, &more, &der, e));
+		must_succeed(lk_list_next(&b.certs, &more, &der, e));
 		if (!more)
 			return;
 		must_succeed(lk_cert_parse(der, &c, e));
@@ -47,7 +47,7 @@ assert_registrar(struct site *s, bool renewed)
 	for (i = 0; i < LK_ARRAY_LEN(askers); i++) {
 		LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
 
-		fetch(s, askers[i], &chain);
+		fetch(s, askers[i], LK_OWN_REGISTRAR, &chain);
 		assert_int_equal(chain.n, 2);
 		assert_true(lk_cert_same_key(chain.v[0], pki_cert(&s->pki.registrar)));
 		assert_int_equal(lk_cert_eq(chain.v[0], pki_cert(&s->pki.registrar)), !renewed);
@@ -63,7 +63,7 @@ begin(struct site *s)
 	assert_registrar(s, false);
 }
 
-/*= Latchkey registrar: its certificate is renewed at two thirds of its life =*/
+/*= Latchkey servers: a certificate is renewed at two thirds of its life =*/
 static void
 test_renewed_by_the_clock(void **state)
 {
@@ -75,14 +75,14 @@ test_renewed_by_the_clock(void **state)
 	begin(&s);
 	site_pass(&s, 10 * PKI_DAY);
 	assert_registrar(&s, true);
-	fetch(&s, LK_ROLE_FRONT, &chain);
+	fetch(&s, LK_ROLE_FRONT, LK_OWN_REGISTRAR, &chain);
 	assert_int_equal(lk_cert_not_after(chain.v[0]), s.clock.seconds + 90 * PKI_DAY);
 	must_succeed(lk_cert_san_dns(chain.v[0], dns, e));
 	assert_string_equal(dns, "registrar.domain.example");
 	lk_cert_subject(chain.v[0], "2.5.4.3", cn);
 	assert_string_equal(cn, "Registrar");
 	must_succeed(lk_cert_check_profile(chain.v[0], LK_PROFILE_REGISTRAR, e));
-	site_event(&s, "registrar-renewed");
+	site_event(&s, "certificate-renewed");
 	site_pass(&s, 59 * PKI_DAY); /* not again before its own time */
 	assert_int_equal(site_count(&s, LK_KIND_certificate), 1);
 	site_pass(&s, 2 * PKI_DAY);
@@ -126,7 +126,7 @@ test_signer_names_the_new_one(void **state)
 	(void)state;
 	begin(&s);
 	site_pass(&s, 10 * PKI_DAY);
-	fetch(&s, LK_ROLE_SIGNER, &chain);
+	fetch(&s, LK_ROLE_SIGNER, LK_OWN_REGISTRAR, &chain);
 	assert_refused(lk_signer_renew(s.signer, LK_SIGNER_REGISTRAR, &s.pki.stranger.chain, &why),
 		why, LK_R_KEY_MISMATCH);
 	assert_refused(
@@ -160,8 +160,8 @@ test_former_ones_after_a_restart(void **state)
 	assert_int_equal(former->n, 6);
 	assert_true(lk_cert_eq(former->v[0], pki_cert(&s.pki.registrar)));
 	for (i = 1; i < former->n; i++)
-		assert_true(lk_cert_not_before(former->v[i - 1]) <
-			    lk_cert_not_before(former->v[i]));
+		assert_true(
+			lk_cert_not_before(former->v[i - 1]) < lk_cert_not_before(former->v[i]));
 	site_done(&s);
 }
 
@@ -230,6 +230,67 @@ test_signer_fails(void **state)
 	site_done(&s);
 }
 
+/* --- the other servers ------------------------------------------------------------------------ */
+
+/* Of ninety days, eighty-one of which are over. */
+static void
+give(struct site *s, enum lk_own_server which, const struct pki_id *ca, const char *eku,
+	const char *san, struct pki_id *ret)
+{
+	pki_issue(ca,
+		&(struct pki_spec){ .cn = lk_own_servers[which].name,
+			.eku = eku,
+			.san = san,
+			.not_before = s->clock.seconds - 81 * PKI_DAY,
+			.not_after = s->clock.seconds + 9 * PKI_DAY },
+		ret);
+	must_succeed(lk_certs_add(&s->servers[which], pki_cert(ret), e));
+	must_succeed(lk_certs_add(&s->servers[which], pki_cert(ca), e));
+}
+
+/*= Latchkey servers: a certificate is renewed at two thirds of its life =*/
+static void
+test_other_servers(void **state)
+{
+	LK_CLEANUP(pki_id_done) struct pki_id aaa, radius;
+	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 }, none = { .n = 0 };
+	uint8_t ip[LK_CERT_IP_MAX];
+	char dns[LK_CERT_NAME_MAX];
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	give(&s, LK_OWN_AAA, &s.pki.domain, "serverAuth", "DNS:localhost,IP:127.0.0.1", &aaa);
+	/* Of a CA that is not ours: not ours to renew. */
+	give(&s, LK_OWN_RADIUS, &s.pki.stranger_ca, "serverAuth", "DNS:radius.house", &radius);
+	site_restart(&s);
+	site_pass(&s, 1);
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 1);
+	site_event(&s, "certificate-renewed");
+	assert_true(site_event_says(&s, "certificate-renewed", "server"));
+	fetch(&s, LK_ROLE_AAA, LK_OWN_AAA, &chain);
+	assert_int_equal(chain.n, 2);
+	assert_true(lk_cert_same_key(chain.v[0], pki_cert(&aaa)));
+	assert_int_equal(lk_cert_not_after(chain.v[0]), s.clock.seconds + 90 * PKI_DAY);
+	must_succeed(lk_cert_check_profile(chain.v[0], LK_PROFILE_SERVER, e));
+	must_succeed(lk_cert_san_dns(chain.v[0], dns, e));
+	assert_string_equal(dns, "localhost");
+	assert_int_equal(lk_cert_san_ip(chain.v[0], ip), 4);
+	assert_memory_equal(ip, "\x7f\0\0\1", 4);
+	assert_registrar(&s, false);
+	fetch(&s, LK_ROLE_DESK, LK_OWN_AAA_CLIENT, &none);
+	assert_int_equal(none.n, 0);
+	fetch(&s, LK_ROLE_DESK, LK_OWN_RADIUS, &none);
+	assert_true(lk_cert_eq(none.v[0], pki_cert(&radius)));
+	site_pass(&s, 59 * PKI_DAY);
+	assert_int_equal(site_count(&s, LK_KIND_certificate), 1);
+	site_restart(&s); /* the newest is on record */
+	lk_certs_done(&chain);
+	fetch(&s, LK_ROLE_AAA, LK_OWN_AAA, &chain);
+	assert_false(lk_cert_eq(chain.v[0], pki_cert(&aaa)));
+	site_done(&s);
+}
+
 int
 main(void)
 {
@@ -240,6 +301,7 @@ main(void)
 		cmocka_unit_test(test_former_ones_after_a_restart),
 		cmocka_unit_test(test_store_fails),
 		cmocka_unit_test(test_signer_fails),
+		cmocka_unit_test(test_other_servers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

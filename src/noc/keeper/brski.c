@@ -13,9 +13,8 @@
 
 static lk_turn_handler request_signed, voucher_came;
 
-static const struct masa_operation requestvoucher = {
-	"requestvoucher", LK_TYPE_VOUCHER, 32 * 1024, voucher_came
-};
+static const struct masa_operation requestvoucher = { "requestvoucher", LK_TYPE_VOUCHER, 32 * 1024,
+	voucher_came };
 
 /* --- POST requestvoucher ---------------------------------------------------------------------- */
 
@@ -135,8 +134,8 @@ first_time(struct lk_turn *t, const struct lk_message_in *m, const struct lk_web
 	LK_TRY(lk_device_begin(t, &d, e));
 	LK_TRY(lk_run_open(t, w, who, &d, digest, r->leaf.nonce, admission, &run, e));
 	if (admission == ADMIT_ASK) {
-		LK_TRY(lk_keeper_event(t, "approval-needed", &d, run.id, "keeper", json_object(),
-			NULL, e));
+		LK_TRY(lk_keeper_event(
+			t, "approval-needed", &d, run.id, "keeper", json_object(), NULL, e));
 		return lk_keeper_reply_later(t, m, e);
 	}
 	LK_TRY(ask_masa(t, &d, &run, who->cert, e));

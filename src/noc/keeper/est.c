@@ -167,6 +167,7 @@ lk_est_order(struct lk_turn *t, const struct order *o, lk_turn_handler *then,
 	b.not_after = cert.not_after;
 	b.serial = lk_buf_slice(&serial);
 	b.spki = o->spki;
+	b.san_ip = o->san_ip;
 	LK_TRY(set_names(o, &b, e));
 	LK_TRY(lk_turn_ask(t, LK_ROLE_SIGNER, LK_BODY_sign_certificate, &b, LK_BODY_signed,
 		cert.serial, then, e));
@@ -251,8 +252,8 @@ lk_est_not_revoked(const struct lk_certificate_record *cert, struct lk_err *e)
 
 /* It was revoked, or its run ended, while it was being signed. A renewal is not its run's. */
 static struct lk_result
-check_wanted(const struct lk_certificate_record *cert, const struct lk_run_record *run,
-	struct lk_err *e)
+check_wanted(
+	const struct lk_certificate_record *cert, const struct lk_run_record *run, struct lk_err *e)
 {
 	LK_TRY(lk_est_not_revoked(cert, e));
 	/*= Latchkey run: nothing more comes of a run that ended =*/

@@ -51,7 +51,7 @@ struct lk_revocations {
 	struct lk_revoked *v;           /* owned */
 	size_t n, cap;
 	int64_t revision, asked, listed; /* changes: all, those asked for, those on the list */
-	int64_t asked_at, wait; /* seconds from then on no list is asked for */
+	int64_t asked_at, wait;          /* seconds from then on no list is asked for */
 	int64_t number, this_update, next_update; /* of der; 0: there is none yet */
 	struct lk_buf der;
 };
@@ -70,6 +70,13 @@ struct follower {
 	struct lk_buf changes; /* list: `stream_record` bodies that wait until it reads */
 };
 
+/* One of the network's own servers. */
+struct served {
+	struct lk_certs chain; /* as it is now; n is 0: there is no such server */
+	struct issuer issuer;
+	int64_t tried_at; /* a renewal was ordered */
+};
+
 struct lk_keeper {
 	struct lk_keeper_settings set;
 	struct lk_keeper_domain domain;
@@ -78,9 +85,8 @@ struct lk_keeper {
 	bool manufacturers_loaded; /* else there are none, whatever the store has */
 	struct known known[LK_KNOWN_MAX];
 	struct issuer device_ca, service_ca;
-	struct issuer server_ca; /* issues the registrar's certificate, and nothing for others */
-	struct lk_certs registrar, former; /* what domain points to: as they are now */
-	int64_t renewal_at;                /* one was ordered */
+	struct served servers[LK_OWN_COUNT]; /* issuer.ca is NULL: not renewed here */
+	struct lk_certs former;              /* registrar's certificates, the oldest first */
 	struct {
 		int64_t since;
 		unsigned n;
@@ -181,6 +187,7 @@ struct order {
 	const struct lk_device_record *device; /* NULL: it is no device */
 	const char *of;                        /* the run's id, or the enrolment's */
 	const char *common_name, *serial_number, *san_uri, *san_dns; /* NULL: none */
+	struct lk_slice san_ip;
 	struct lk_slice spki;
 	const char *again; /* serial of one that was ordered and not signed; NULL: a new one */
 };

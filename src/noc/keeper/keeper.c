@@ -78,10 +78,11 @@ static const struct lk_turn_route routes[] = {
 	{ LK_ROLE_AAA, LK_BODY_refused, refused_elsewhere },
 	{ LK_ROLE_DESK, LK_BODY_refused, refused_elsewhere },
 	{ LK_ROLE_FRONT, LK_BODY_get_crl, lk_crls_get },
-	{ LK_ROLE_FRONT, LK_BODY_get_registrar, lk_renewal_get },
-	{ LK_ROLE_COURIER, LK_BODY_get_registrar, lk_renewal_get },
-	{ LK_ROLE_SIGNER, LK_BODY_get_registrar, lk_renewal_get },
-	{ LK_ROLE_DESK, LK_BODY_get_registrar, lk_renewal_get },
+	{ LK_ROLE_FRONT, LK_BODY_get_chain, lk_renewal_get },
+	{ LK_ROLE_COURIER, LK_BODY_get_chain, lk_renewal_get },
+	{ LK_ROLE_SIGNER, LK_BODY_get_chain, lk_renewal_get },
+	{ LK_ROLE_DESK, LK_BODY_get_chain, lk_renewal_get },
+	{ LK_ROLE_AAA, LK_BODY_get_chain, lk_renewal_get },
 	{ LK_ROLE_AAA, LK_BODY_grant_request, lk_access_grant },
 	{ LK_ROLE_DESK, LK_BODY_operator_request, lk_operator_request },
 	{ LK_ROLE_DESK, LK_BODY_subscribe, lk_stream_subscribe },
@@ -152,7 +153,8 @@ lk_keeper_event(struct lk_turn *t, const char *type, const struct lk_device_reco
 	};
 
 	/*= Latchkey ledger: what cannot be recorded in full does not happen =*/
-	LK_REQUIRE(owned, e, LK_R_JSON_MEMBER, "an event cannot be written: no memory, or not UTF-8");
+	LK_REQUIRE(
+		owned, e, LK_R_JSON_MEMBER, "an event cannot be written: no memory, or not UTF-8");
 	LK_TRY(lk_json_print(owned, &text, e));
 	ev.payload = lk_buf_slice(&text);
 	return lk_turn_event(t, &ev, ret_seq, e);

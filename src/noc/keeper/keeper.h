@@ -9,7 +9,7 @@
  *	admission.c	may this device come in: known, trusted, allow, ask, deny
  *	brski.c		voucher requests, vouchers, telemetry		RFC 8995
  *	audit.c		the MASA's audit log, fetched and judged	RFC 8995 5.8
- *	renewal.c	the registrar's own certificate
+ *	renewal.c	the certificates of the network's own servers
  *	crl.c		revocation lists			RFC 5280 5
  *	est.c		CA certificates, CSR attributes, enrolment	RFC 7030
  *	plain_est.c	the same for clients that are no pledges, at open labels
@@ -38,6 +38,7 @@
 #include "proto/endpoint.h"
 #include "proto/est_label.h"
 #include "role/crl_list.h"
+#include "role/own_servers.h"
 #include "role/turn.h"
 
 struct lk_keeper;
@@ -68,6 +69,8 @@ struct lk_keeper_domain {
 	const struct lk_certs *ca;        /* what cacerts answers: root first, then the device CA */
 	const struct lk_cert *device_ca;  /* issuer of LDevIDs */
 	const struct lk_cert *service_ca; /* issuer of plain EST; NULL: there is none */
+	/* The other servers' chains, end-entity first; NULL: there is none. */
+	const struct lk_certs *servers[LK_OWN_COUNT];
 };
 
 /* The turn's send function and context are the caller's; everything else of turn_settings is
