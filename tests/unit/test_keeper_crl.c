@@ -7,6 +7,7 @@
 
 #include "artefact/crl.h"
 #include "base/encode.h"
+#include "store/backend.h"
 
 #define REFRESH 20
 #define LIFE    86400
@@ -254,6 +255,58 @@ test_hundred_thousand(void **state)
 	site_done(&s);
 }
 
+/* --- questions that cannot be answered -------------------------------------------------------- */
+
+static const struct lk_store_ops *sound;
+
+static struct lk_result
+refuse_commit(struct lk_store *store, enum lk_txn_step step, struct lk_err *e)
+{
+	if (step != LK_TXN_COMMIT)
+		return sound->txn(store, step, e);
+	sound->rollback(store);
+	return lk_fail(e, LK_R_STORE_IO, "so says the test");
+}
+
+/* Asks and lets the turn end. */
+static enum lk_reason
+refusal_of(struct site *s, enum lk_body type, const void *body)
+{
+	LK_CLEANUP(lk_buf_done) struct lk_buf packed = LK_BUF_INIT(64);
+	struct lk_err why;
+
+	s->refusal = LK_R_NONE;
+	must_succeed(lk_body_pack(type, body, &packed, e));
+	must_succeed(
+		lk_turn_receive(s->turn, LK_ROLE_FRONT, 0, 1, type, lk_buf_slice(&packed), e));
+	lk_ignore(lk_turn_flush(s->turn, &why));
+	return s->refusal;
+}
+
+/* Each is told why: one without answer keeps its place in the channel for good. */
+static void
+test_refused_questions(void **state)
+{
+	const struct lk_get_crl_body list = { .list = LK_CRL_LIST_DEVICE_CA };
+	const struct lk_get_crl_body none = { .list = LK_CRL_LIST_COUNT };
+	const struct lk_get_chain_body registrar = { .server = LK_OWN_REGISTRAR };
+	struct lk_store_ops faulty;
+	struct site s;
+
+	(void)state;
+	begin(&s);
+	assert_int_equal(refusal_of(&s, LK_BODY_get_crl, &none), LK_R_IPC_MALFORMED);
+	sound = s.store->ops;
+	faulty = *sound;
+	faulty.txn = refuse_commit;
+	s.store->ops = &faulty;
+	assert_int_equal(refusal_of(&s, LK_BODY_get_crl, &list), LK_R_STORE_IO);
+	assert_int_equal(refusal_of(&s, LK_BODY_get_chain, &registrar), LK_R_STORE_IO);
+	s.store->ops = sound;
+	assert_int_equal(refusal_of(&s, LK_BODY_get_chain, &registrar), LK_R_NONE);
+	site_done(&s);
+}
+
 int
 main(void)
 {
@@ -265,6 +318,7 @@ main(void)
 		cmocka_unit_test(test_signer_fails),
 		cmocka_unit_test(test_what_fronts_get),
 		cmocka_unit_test(test_hundred_thousand),
+		cmocka_unit_test(test_refused_questions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,15 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 	return lk_turn_event(t, &ev, NULL, e);
 }
 
+/* Each of them gets an answer: what is owed one takes a place in its channel. Events and answers are
+ * not answered. */
+static bool
+is_question(enum lk_body type)
+{
+	return type == LK_BODY_grant_request || type == LK_BODY_operator_request ||
+	       type == LK_BODY_get_crl || type == LK_BODY_get_chain;
+}
+
 static struct lk_result
 answer_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk_err *why,
 	struct lk_err *e)
@@ -209,9 +218,7 @@ answer_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 		lk_keeper_refusal(why, &text, &web);
 		return lk_turn_reply(t, m, LK_BODY_web_reply, &web, e);
 	}
-	if (m->type == LK_BODY_grant_request || m->type == LK_BODY_operator_request)
-		return lk_turn_refuse(t, m, why, e);
-	return LK_OK; /* events and answers are not answered */
+	return is_question(m->type) ? lk_turn_refuse(t, m, why, e) : LK_OK;
 }
 
 static struct lk_result
