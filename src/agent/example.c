@@ -4,7 +4,7 @@
  *	example FOLDER ADDRESS PORT
  *
  * FOLDER has idevid.pem, idevid.key and anchors.pem; what is gained is put beside: ldevid.key,
- *ldevid.der, ca.pem, domain.der, information.cms.
+ * ldevid.der, ca.pem, domain.der, information.cms.
  */
 #include <latchkey/agent.h>
 
@@ -24,21 +24,12 @@ now_ms(void)
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static FILE *
-open_in(const char *folder, const char *name, const char *mode)
-{
-	char path[1024];
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	return fopen(path, mode);
-}
-
 static char *
-read_in(const char *folder, const char *name)
+read_file(const char *name)
 {
 	static const size_t max = 64 * 1024;
 	char *text = calloc(1, max + 1);
-	FILE *f = open_in(folder, name, "r");
+	FILE *f = fopen(name, "r");
 
 	if (f && text && fread(text, 1, max, f) == max)
 		text[0] = 0; /* too large */
@@ -49,9 +40,9 @@ read_in(const char *folder, const char *name)
 
 /* A device with a file system worth its name syncs and renames, too. */
 static bool
-write_in(const char *folder, const char *name, struct latchkey_bytes content)
+write_file(const char *name, struct latchkey_bytes content)
 {
-	FILE *f = open_in(folder, name, "w");
+	FILE *f = fopen(name, "w");
 
 	if (f && fwrite(content.p, 1, content.n, f) == content.n && fclose(f) == 0)
 		return true;
@@ -126,19 +117,17 @@ onboard(struct latchkey_agent *a)
 int
 main(int argc, char **argv)
 {
-	char idevid_key[1100], ldevid_key[1100];
-	struct latchkey_settings s = { .idevid_key = idevid_key, .ldevid_key = ldevid_key };
+	struct latchkey_settings s = { .idevid_key = "file:idevid.key",
+		.ldevid_key = "file:ldevid.key" };
 	struct latchkey_credentials got;
 	struct latchkey_agent *a;
 	const char *reason;
 	bool kept;
 
-	if (argc != 4)
+	if (argc != 4 || chdir(argv[1]) < 0)
 		return 2;
-	snprintf(idevid_key, sizeof idevid_key, "file:%s/idevid.key", argv[1]);
-	snprintf(ldevid_key, sizeof ldevid_key, "file:%s/ldevid.key", argv[1]);
-	s.idevid = read_in(argv[1], "idevid.pem");
-	s.anchors = read_in(argv[1], "anchors.pem");
+	s.idevid = read_file("idevid.pem");
+	s.anchors = read_file("anchors.pem");
 	s.address = argv[2];
 	s.port = (uint16_t)strtoul(argv[3], NULL, 10); /* lint: number: an example has no base/ */
 	a = latchkey_agent_new(&s, &reason);
@@ -148,9 +137,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "not onboarded: %s\n", a ? latchkey_agent_reason(a) : reason);
 		return 1;
 	}
-	kept = write_in(argv[1], "ldevid.der", got.ldevid) && write_in(argv[1], "ca.pem", got.ca) &&
-	       write_in(argv[1], "domain.der", got.domain) &&
-	       write_in(argv[1], "information.cms", got.information);
+	kept = write_file("ldevid.der", got.ldevid) && write_file("ca.pem", got.ca) &&
+	       write_file("domain.der", got.domain) &&
+	       write_file("information.cms", got.information);
 	latchkey_agent_free(a);
 	return kept ? 0 : 1;
 }

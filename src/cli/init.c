@@ -115,6 +115,8 @@ complete(struct lk_init_options *o, bool with_radius, struct texts *t, struct lk
 		!o->radius_dir || with_radius, e, LK_R_USAGE, "--radius-dir needs --with-radius");
 	LK_REQUIRE(!o->n_ports || with_radius, e, LK_R_USAGE,
 		"--port needs --with-radius: hostapd asks a RADIUS server");
+	LK_REQUIRE(!o->listen || strrchr(o->listen, ':'), e, LK_R_USAGE, "--listen %s has no port",
+		o->listen);
 	if (!o->registrar_name) {
 		snprintf(t->registrar, sizeof t->registrar, "registrar.%s", o->name);
 		o->registrar_name = t->registrar;

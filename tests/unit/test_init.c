@@ -294,6 +294,21 @@ test_too_many_ports_are_refused(void **ctx)
 }
 
 static void
+test_listening_needs_a_port(void **ctx)
+{
+	const char *argv[] = { "init", "--name", "home", "--dir", etc, "--state-dir", state,
+		"--listen", "192.0.2.1", NULL };
+	struct lk_cli cli = { .json = true, .clock = &now.clock };
+	struct lk_err e = { 0 };
+
+	(void)ctx;
+	optind = 1;
+	assert_false(lk_cli_init(&cli, LK_ARRAY_LEN(argv) - 1, (char **)(uintptr_t)argv, &e).ok);
+	assert_int_equal(e.reason, LK_R_USAGE);
+	assert_int_equal(access(etc, F_OK), -1);
+}
+
+static void
 test_an_unknown_placeholder_is_refused(void **ctx)
 {
 	const struct lk_init_value values[] = { { "A", "1" }, { NULL, NULL } };
@@ -347,6 +362,7 @@ main(void)
 		TEST(test_no_placeholder_is_left),
 		TEST(test_the_most_ports),
 		TEST(test_too_many_ports_are_refused),
+		TEST(test_listening_needs_a_port),
 		TEST(test_an_unknown_placeholder_is_refused),
 		TEST(test_paths_are_absolute),
 	};

@@ -67,6 +67,27 @@ test_restart_while_the_log_is_awaited(void **state)
 	site_done(&s);
 }
 
+/* A MASA that needs time, or a courier that was started anew, refuses nobody. */
+static void
+test_log_comes_later(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ACCEPTED);
+	site_masa(&s, 503, LK_TYPE_TEXT, LK_SLICE_LIT("later"));
+	assert_string_equal(site_event(&s, "audit-log-awaited")->reason, "masa-later");
+	assert_int_equal(site_enrol(&s), 202);
+	site_fail(&s, LK_ROLE_COURIER, LK_R_ROLE_SILENT);
+	assert_string_equal(site_event(&s, "audit-log-awaited")->reason, "role-silent");
+	assert_string_equal(site_run(&s)->audit_state, "asked");
+	assert_int_equal(site_enrol(&s), 202);
+	site_masa_log(&s, &s.pki.domain, PKI_NONCE);
+	assert_int_equal(site_enrol(&s), 200);
+	site_done(&s);
+}
+
 /* The log came and is no good: enrolment is refused, also when it is tried again. */
 static void
 expect_refusal(struct site *s, const char *audit_state, enum lk_reason judged, enum lk_reason told)
@@ -154,6 +175,7 @@ main(void)
 		cmocka_unit_test(test_log_is_asked_for),
 		cmocka_unit_test(test_enrolment_waits_for_the_log),
 		cmocka_unit_test(test_restart_while_the_log_is_awaited),
+		cmocka_unit_test(test_log_comes_later),
 		cmocka_unit_test(test_unclean_logs),
 		cmocka_unit_test(test_missing_log),
 		cmocka_unit_test(test_log_is_not_required),

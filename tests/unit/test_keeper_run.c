@@ -175,6 +175,33 @@ test_done_stays_done(void **state)
 	site_done(&s);
 }
 
+/* Those that a certificate came of are not forgotten, however long ago that was. */
+/*= Latchkey run: of a device's failed runs the newest are kept =*/
+static void
+test_a_device_that_tries_for_ever(void **state)
+{
+	LK_CLEANUP(lk_record_done) struct lk_run_record first = LK_RECORD_INIT(run);
+	struct site s;
+	char nonce[32];
+	int i;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ENROLLED);
+	memcpy(first.id, site_run(&s)->id, sizeof first.id);
+	for (i = 0; i < 40; i++) {
+		snprintf(nonce, sizeof nonce, "\"nonce-%04d\"", i);
+		assert_int_equal(site_request_voucher(&s, "nonce", nonce), 0);
+		site_masa(&s, 404, LK_TYPE_TEXT, LK_SLICE_LIT("no"));
+	}
+	assert_int_equal(site_count(&s, LK_KIND_run), 32);
+	must_succeed(lk_store_get(s.store, LK_RUN_BY_ID, &first.record, e));
+	assert_string_equal(first.state, "failed");
+	site_request_again(&s);
+	assert_site_refused(&s, LK_R_REQUEST_STALE);
+	site_done(&s);
+}
+
 /*= RFC9562 6.2: ids of one maker are in the order of their making =*/
 static void
 test_newest_when_the_clock_was_put_back(void **state)
@@ -299,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_newer_request_overtakes),
 		cmocka_unit_test(test_done_stays_done),
 		cmocka_unit_test(test_newest_when_the_clock_was_put_back),
+		cmocka_unit_test(test_a_device_that_tries_for_ever),
 		cmocka_unit_test(test_reports_on_a_closed_run),
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_sweep),

@@ -5,6 +5,8 @@
  * device gets a credential. Enrolment waits (202) until then.
  *
  *	run.audit_state		"asked" -> "clean", or "unclean" or "missing"
+ *
+ * A MASA that needs time is asked again when the device comes back.
  */
 #include "noc/keeper/internal.h"
 
@@ -44,18 +46,24 @@ judge(struct lk_turn *t, struct lk_slice body, struct lk_err *e)
 }
 
 static struct lk_result
-settle(struct lk_turn *t, struct lk_run_record *run, const struct lk_device_record *d,
-	const char *state, const struct lk_err *why, struct lk_err *e)
+note(struct lk_turn *t, const struct lk_run_record *run, const char *type, const char *state,
+	const struct lk_err *why, struct lk_err *e)
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	json_auto_t *payload = json_pack("{s:s,s:s}", "audit_log", state, "message", why->msg);
-	struct lk_event ev = { "audit-log-judged", d->id, run->id, "keeper", why->reason,
-		{ NULL, 0 } };
+	struct lk_event ev = { type, run->device_id, run->id, "keeper", why->reason, { NULL, 0 } };
 
 	LK_REQUIRE(payload, e, LK_R_NOMEM, "no memory for an event");
 	LK_TRY(lk_json_print(payload, &text, e));
 	ev.payload = lk_buf_slice(&text);
-	LK_TRY(lk_turn_event(t, &ev, NULL, e));
+	return lk_turn_event(t, &ev, NULL, e);
+}
+
+static struct lk_result
+settle(struct lk_turn *t, struct lk_run_record *run, const char *state, const struct lk_err *why,
+	struct lk_err *e)
+{
+	LK_TRY(note(t, run, "audit-log-judged", state, why, e));
 	LK_TRY(lk_slice_to_str(
 		lk_slice_str(state), "state", run->audit_state, sizeof run->audit_state, e));
 	LK_TRY(lk_run_step(t, run, "audit-log",
@@ -63,30 +71,37 @@ settle(struct lk_turn *t, struct lk_run_record *run, const struct lk_device_reco
 	return lk_turn_put(t, &run->record, e);
 }
 
+/* Whether there is an answer that can be judged. */
+static struct lk_result
+check_answer(const struct lk_message_in *m, struct lk_err *e)
+{
+	const struct lk_fetched_body *f = m->body;
+
+	if (m->failed)
+		return lk_fail(e, m->failed->reason, "%s", m->failed->msg);
+	LK_REQUIRE(f->status != 202 && f->status != 503, e, LK_R_MASA_LATER,
+		"the MASA answered %lld", (long long)f->status);
+	LK_REQUIRE(f->status == 200, e, LK_R_AUDIT_MISSING, "the MASA answered %lld",
+		(long long)f->status);
+	return LK_OK;
+}
+
 static struct lk_result
 log_came(struct lk_turn *t, const struct lk_message_in *m, struct lk_err *e)
 {
 	LK_CLEANUP(lk_record_done) struct lk_run_record run = LK_RECORD_INIT(run);
-	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
 	const struct lk_fetched_body *f = m->body;
 	struct lk_err why = { 0 };
-	const char *state = "clean";
 
 	LK_TRY(lk_slice_to_str(lk_slice_str(m->subject), "run", run.id, sizeof run.id, e));
 	LK_TRY(lk_store_get(lk_turn_store(t), LK_RUN_BY_ID, &run.record, e));
-	memcpy(d.id, run.device_id, sizeof d.id);
-	LK_TRY(lk_store_get(lk_turn_store(t), LK_DEVICE_BY_ID, &d.record, e));
-	if (m->failed) {
-		why = *m->failed;
-		state = "missing";
-	} else if (f->status != 200) {
-		lk_err_set(
-			&why, LK_R_AUDIT_MISSING, "the MASA answered %lld", (long long)f->status);
-		state = "missing";
-	} else if (!judge(t, f->body, &why).ok) {
-		state = "unclean";
+	if (!check_answer(m, &why).ok) {
+		/* What may succeed later leaves it asked for: the gate asks again. */
+		if (lk_reason_info(why.reason)->category == LK_CAT_AGAIN)
+			return note(t, &run, "audit-log-awaited", "asked", &why, e);
+		return settle(t, &run, "missing", &why, e);
 	}
-	return settle(t, &run, &d, state, &why, e);
+	return settle(t, &run, judge(t, f->body, &why).ok ? "clean" : "unclean", &why, e);
 }
 
 struct lk_result

@@ -6,7 +6,9 @@
 
 #include <openssl/crypto.h>
 
-#define SWEEP_MAX 64 /* runs ended in one slice */
+#define SWEEP_MAX  64 /* runs ended in one slice */
+#define RUNS_KEPT  32 /* of a device, before failed ones are forgotten */
+#define FORGET_MAX 64 /* looked at when it opens another */
 
 /* States in which nothing more is expected. */
 static const char *const closed[] = { "done", "failed" };
@@ -126,6 +128,30 @@ skip_steps(struct lk_turn *t, struct lk_run_record *run, const struct lk_device_
 		d->mud_url[0] ? "this network retrieves no MUD files" : "the IDevID names none", e);
 }
 
+/* A device that tries for ever leaves its newest failures; the ledger has them all. A run that
+ * yielded a certificate stays: renewals are on its account. */
+/*= Latchkey run: of a device's failed runs the newest are kept =*/
+static struct lk_result
+forget_old(struct lk_turn *t, const char *device_id, struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_run_record r = LK_RECORD_INIT(run);
+	struct lk_scan scan = { .index = LK_RUN_BY_DEVICE, .prefix = 1 };
+	bool found = true;
+	int64_t n;
+	int i;
+
+	memcpy(r.device_id, device_id, sizeof r.device_id);
+	LK_TRY(lk_store_count(lk_turn_store(t), LK_RUN_BY_DEVICE, 1, &r.record, &n, e));
+	for (i = 0; n >= RUNS_KEPT && found && i < FORGET_MAX; i++) {
+		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &r.record, &found, e));
+		if (!found || !lk_run_is(&r, "failed") || r.cert_serial[0])
+			continue;
+		LK_TRY(lk_turn_remove(t, &r.record, e));
+		n--;
+	}
+	return LK_OK;
+}
+
 struct lk_result
 lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct identity *who,
 	const struct lk_device_record *d, const char *digest, const char *nonce,
@@ -140,6 +166,7 @@ lk_run_open(struct lk_turn *t, const struct lk_web_request_body *w, const struct
 	/*= RFC8995 5.6: a newer request of the device overtakes its older ones =*/
 	LK_TRY(lk_run_end(t, d->id, e));
 	LK_TRY(lk_run_newest(t, d->id, &last, &found, e));
+	LK_TRY(forget_old(t, d->id, e));
 	lk_turn_id(t, ret->id);
 	memcpy(ret->device_id, d->id, sizeof ret->device_id);
 	memcpy(ret->request_digest, digest, sizeof ret->request_digest);
