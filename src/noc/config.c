@@ -120,8 +120,10 @@ static const struct lk_config_key keys[] = {
 static struct lk_result
 check(const void *values, struct lk_err *e)
 {
+	struct lk_egress egress = { .n_allow = 0 };
 	struct lk_est_labels labels;
 
+	LK_TRY(lk_noc_egress(values, &egress, e));
 	return lk_noc_est_labels(values, &labels, e);
 }
 

@@ -74,6 +74,9 @@ extern const struct lk_config_spec lk_noc_config_spec;
 /* "/pki_dir/name" */
 LK_RESULT lk_noc_pki_path(const struct lk_noc_config *c, const char *name,
 	char dst[static PATH_MAX], struct lk_err *e);
+/* [est] labels, each with its ways in. Refuses what cannot be read, and labels without a CA:
+ * LK_R_EST_LABELS. */
 LK_RESULT lk_noc_est_labels(
 	const struct lk_noc_config *c, struct lk_est_labels *ret, struct lk_err *e);
+/* Adds what [masa] egress_allow says. LK_R_EGRESS_CIDR. */
 LK_RESULT lk_noc_egress(const struct lk_noc_config *c, struct lk_egress *ret, struct lk_err *e);

@@ -125,6 +125,8 @@ test_egress_list(void **ctx)
 	assert_true(lk_noc_egress(&good, &egress, &e).ok);
 	assert_int_equal(egress.n_allow, 2);
 	assert_refused(lk_noc_egress(&bad, &egress, &e), e, LK_R_EGRESS_CIDR);
+	assert_true(lk_noc_config_spec.check(&good, &e).ok); /* so says --check-config */
+	assert_refused(lk_noc_config_spec.check(&bad, &e), e, LK_R_EGRESS_CIDR);
 }
 
 static void
