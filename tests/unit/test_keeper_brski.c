@@ -367,6 +367,11 @@ test_masa_url_of_the_idevid(void **state)
 		"https://masa.example:9443/.well-known/brski/requestvoucher");
 	expect_url(
 		"masa.example/v2", "", "https://masa.example/v2/.well-known/brski/requestvoucher");
+	expect_url("masa.example/", "", "https://masa.example/.well-known/brski/requestvoucher");
+	expect_url("https://masa.example/", "",
+		"https://masa.example/.well-known/brski/requestvoucher");
+	expect_url("https://masa.example/.well-known/brski/", "",
+		"https://masa.example/.well-known/brski/requestvoucher");
 	expect_url("https://masa.example/.well-known/brski", "",
 		"https://masa.example/.well-known/brski/requestvoucher");
 	expect_url(NULL, "", NULL);

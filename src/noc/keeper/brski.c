@@ -24,6 +24,7 @@ masa_url(const struct manufacturer *m, const struct lk_cert *idevid, const char 
 	char *dst, size_t cap, struct lk_err *e)
 {
 	char base[LK_URL_MAX];
+	size_t end;
 	int n;
 
 	/*= RFC8995 5.4: the MASA URL can be overridden per manufacturer =*/
@@ -33,6 +34,8 @@ masa_url(const struct manufacturer *m, const struct lk_cert *idevid, const char 
 		LK_TRY(lk_cert_url(idevid, LK_OID_PE_MASA_URL, base, e));
 	LK_REQUIRE(base[0], e, LK_R_MASA_URL,
 		"the IDevID names no MASA, and none is configured for %s", m->record.id);
+	for (end = strlen(base); end && base[end - 1] == '/'; end--)
+		base[end - 1] = 0; /* https://masa.example/ is nothing but an authority */
 	/*= RFC8995 2.3.2: without a slash the URL is an authority: https and /.well-known/brski are assumed =*/
 	if (!strchr(base, '/'))
 		n = snprintf(dst, cap, "https://%s" MASA_PATH "/%s", base, operation);
