@@ -84,19 +84,28 @@ free_addresses(struct addrinfo **ai)
 }
 
 static struct lk_result
-open_tcp(const char *address, int *ret_fd, struct lk_err *e)
+read_address(const char *address, struct addrinfo **ret, struct lk_err *e)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
-	LK_CLEANUP(free_addresses) struct addrinfo *ai = NULL;
-	LK_CLEANUP(lk_closep) int fd = -1;
 	char host[NI_MAXHOST];
 	const char *port;
-	int on = 1, rc;
+	int rc;
 
 	LK_TRY(split(address, host, sizeof host, &port, e));
-	rc = getaddrinfo(host, port, &hints, &ai);
+	rc = getaddrinfo(host, port, &hints, ret);
 	LK_REQUIRE(rc == 0, e, LK_R_LISTEN, "%s: %s", address, gai_strerror(rc));
+	return LK_OK;
+}
+
+static struct lk_result
+open_tcp(const char *address, int *ret_fd, struct lk_err *e)
+{
+	LK_CLEANUP(free_addresses) struct addrinfo *ai = NULL;
+	LK_CLEANUP(lk_closep) int fd = -1;
+	int on = 1;
+
+	LK_TRY(read_address(address, &ai, e));
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
@@ -153,6 +162,14 @@ open_unix(const char *path, const char *runtime_dir, unsigned mode, int *ret_fd,
 	*ret_fd = fd;
 	fd = -1;
 	return LK_OK;
+}
+
+struct lk_result
+lk_listener_check(const char *address, struct lk_err *e)
+{
+	LK_CLEANUP(free_addresses) struct addrinfo *ai = NULL;
+
+	return lk_listener_is_unix(address) ? LK_OK : read_address(address, &ai, e);
 }
 
 struct lk_result

@@ -242,6 +242,33 @@ bind_listener(struct supervisor *s, const struct lk_program_role *row,
 	return LK_OK;
 }
 
+/* For --check-config. */
+static struct lk_result
+check_listener(const void *config, const struct lk_program_listener *listener, struct lk_err *e)
+{
+	struct lk_slice list = lk_slice_str((const char *)config + listener->address_offset);
+	char address[sizeof((struct bound *)0)->address];
+	bool more = true;
+
+	while (more) {
+		LK_TRY(lk_listener_next(&list, address, sizeof address, &more, e));
+		if (more)
+			LK_TRY(lk_listener_check(address, e));
+	}
+	return LK_OK;
+}
+
+static struct lk_result
+check_all(const struct lk_program *program, const void *config, struct lk_err *e)
+{
+	size_t i, j;
+
+	for (i = 0; i < program->n_roles; i++)
+		for (j = 0; j < program->roles[i].n_listeners; j++)
+			LK_TRY(check_listener(config, &program->roles[i].listeners[j], e));
+	return LK_OK;
+}
+
 static struct lk_result
 bind_all(struct supervisor *s, struct lk_err *e)
 {
@@ -933,7 +960,8 @@ run_main(const struct lk_program *program, const char *argv0, const struct lk_co
 	case LK_CONFIG_PRINT:
 		return print_defaults(program, config, e);
 	case LK_CONFIG_CHECK:
-		return lk_config_load(program->config, args, config, e);
+		LK_TRY(lk_config_load(program->config, args, config, e));
+		return check_all(program, config, e);
 	case LK_CONFIG_RUN:
 		LK_TRY(lk_config_load(program->config, args, config, e));
 		lk_log_setup("supervisor", (enum lk_log_level)c->log_level,

@@ -462,6 +462,34 @@ test_bad_config(void **state)
 	expect_no_process();
 }
 
+/* What is asked for beforehand says what the start would have. */
+static void
+test_addresses_are_checked(void **state)
+{
+	static const struct {
+		const char *listen;
+		enum lk_reason reason;
+	} rows[] = { { "", LK_R_NONE }, { "unix:a, [::1]:8443,192.0.2.1:1", LK_R_NONE },
+		{ "nonsense", LK_R_LISTEN }, { "[::1]:8443, ::1:8444", LK_R_LISTEN },
+		{ "127.0.0.1:1, localhost:2", LK_R_LISTEN } };
+	struct fixture *f = *state;
+	char file[96], text[96];
+	const char *check[] = { "test", "--check-config", "--config", file, NULL };
+	int stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10),
+	    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	path_of(f, "test.conf", file);
+	dup2(null, STDERR_FILENO);
+	for (size_t i = 0; i < LK_ARRAY_LEN(rows); i++) {
+		snprintf(text, sizeof text, "[front]\nlisten = %s\n", rows[i].listen);
+		assert_true(lk_file_replace(file, lk_slice_str(text), 0600, NULL).ok);
+		assert_int_equal(run(4, check), lk_reason_exit_code(rows[i].reason));
+	}
+	dup2(stderr_fd, STDERR_FILENO);
+	close(stderr_fd);
+	close(null);
+}
+
 /* Roles are users of their own when root starts them; what root put into a role's folder is theirs.
  */
 static void
@@ -525,6 +553,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_supervisor_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failed_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_config, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_addresses_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_users, setup, teardown),
 		cmocka_unit_test(test_words),
 	};
