@@ -211,6 +211,8 @@ lk_runs_sweep(struct lk_turn *t, struct lk_err *e)
 
 		for (; n < SWEEP_MAX; n++) {
 			LK_CLEANUP(lk_record_done) struct lk_run_record r = LK_RECORD_INIT(run);
+			LK_CLEANUP(lk_record_done)
+			struct lk_device_record d = LK_RECORD_INIT(device);
 			bool found;
 
 			LK_TRY(set_word(r.state, open_states[i], e));
@@ -220,8 +222,9 @@ lk_runs_sweep(struct lk_turn *t, struct lk_err *e)
 			scan.after = false; /* it leaves this part of the index */
 			LK_TRY(lk_turn_begin(t, e));
 			LK_TRY(lk_run_move(t, &r, "failed", e));
-			LK_TRY(lk_keeper_event(t, "run-over", NULL, r.id, "keeper",
-				json_pack("{s:s}", "device", r.device_id), NULL, e));
+			memcpy(d.id, r.device_id, sizeof d.id);
+			LK_TRY(lk_keeper_event(t, "run-over", &d, r.id, "keeper",
+				json_pack("{s:s}", "state", open_states[i]), NULL, e));
 		}
 	}
 	return LK_OK;
