@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "base/compiler.h"
@@ -29,15 +30,29 @@ lk_notify_init(void)
 	unsetenv("NOTIFY_SOCKET");
 }
 
-void
-lk_notify(const char *state)
+static void
+say(const char *state, int flags)
 {
+	static const struct timeval patience = { .tv_sec = 5 };
 	LK_CLEANUP(lk_closep) int fd = -1;
 
 	if (!manager_len)
 		return;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
-			      (const struct sockaddr *)&manager, manager_len) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+		sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags,
+			(const struct sockaddr *)&manager, manager_len) < 0)
 		return;
+}
+
+void
+lk_notify(const char *state)
+{
+	say(state, MSG_DONTWAIT);
+}
+
+void
+lk_notify_ready(void)
+{
+	say("READY=1", 0);
 }

@@ -7,5 +7,8 @@
 
 /* Remembers NOTIFY_SOCKET and takes it out of the environment, so that only this process speaks. */
 void lk_notify_init(void);
-/* "READY=1", "STOPPING=1", "WATCHDOG=1". What cannot be said is not said. */
+/* "STOPPING=1", "WATCHDOG=1": lost on a manager that is too busy. */
 void lk_notify(const char *state);
+/* "READY=1": a service waits for it to begin, so a busy manager is waited for, five seconds at
+ * most. */
+void lk_notify_ready(void);

@@ -42,6 +42,7 @@ enum {
 	HEALTHY_MS = 60 * 1000,
 	PING_MS = 5 * 1000,
 	HUNG_MS = 30 * 1000,
+	START_MS = 300 * 1000, /* a large store, a slow TPM */
 	STOP_MS = 5 * 1000,
 	CONTROL_FD = 3
 };
@@ -91,7 +92,7 @@ struct supervisor {
 			       */
 	void *config;
 	struct lk_loop *loop;
-	struct lk_signal *on_term, *on_int, *on_chld;
+	struct lk_signal *on_term, *on_int, *on_hup, *on_chld;
 	struct lk_timer *ping, *stop;
 	int64_t ping_ms;
 	struct child children[CHILDREN_MAX];
@@ -326,11 +327,12 @@ execute(const struct child *c, int control, const struct user *u, const sigset_t
 		NULL };
 
 	snprintf(index, sizeof index, "%u", c->index);
-	/* A terminal's Ctrl-C and a service manager's stop reach all processes; roles hear of the
-	 * end by the supervisor's word only, which knows the order. (SIGPIPE is ignored here
-	 * already.) */
+	/* A terminal's Ctrl-C or its end and a service manager's stop reach all processes; roles
+	 * hear of the end by the supervisor's word only, which knows the order. (SIGPIPE is ignored
+	 * here already.) */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_SETMASK, signals, NULL);
 	if (control == CONTROL_FD ? fcntl(control, F_SETFD, 0) < 0 : dup2(control, CONTROL_FD) < 0)
@@ -353,6 +355,12 @@ make_pair(int fds[static 2], struct lk_err *e)
 	return LK_OK;
 }
 
+static void
+watch_control(struct child *c)
+{
+	lk_watch_want(c->watch, LK_READABLE | (lk_channel_queued(c->control) ? LK_WRITABLE : 0));
+}
+
 /* Sends an order; a process that cannot take it is of no use any more. */
 static void
 order(struct child *c, enum lk_body type, const void *body, int fd)
@@ -368,7 +376,7 @@ order(struct child *c, enum lk_body type, const void *body, int fd)
 		kill(c->pid, SIGKILL);
 		return;
 	}
-	lk_watch_want(c->watch, LK_READABLE | (lk_channel_queued(c->control) ? LK_WRITABLE : 0));
+	watch_control(c);
 }
 
 static void
@@ -505,16 +513,6 @@ give_up(struct supervisor *s, const struct lk_err *e)
 }
 
 static void
-on_restart(void *ctx)
-{
-	struct child *c = ctx;
-	struct lk_err e = { .reason = LK_R_NONE };
-
-	if (!spawn(c, &e).ok || !link_child(c, c->s->n_children, &e).ok || !tell_start(c, &e).ok)
-		give_up(c->s, &e);
-}
-
-static void
 log_death(const struct child *c, int status)
 {
 	char how[64];
@@ -534,6 +532,25 @@ restart_delay(const struct child *c)
 	int64_t ms = (int64_t)RESTART_FIRST_MS << doublings;
 
 	return ms < RESTART_MOST_MS ? ms : RESTART_MOST_MS;
+}
+
+/* What a busy machine does not give now it may give later: no process is no reason to end those
+ * that serve. One that has begun and cannot be used ends, and is started as any that died. */
+static void
+on_restart(void *ctx)
+{
+	struct child *c = ctx;
+	struct lk_err e = { .reason = LK_R_NONE };
+
+	if (spawn(c, &e).ok && link_child(c, c->s->n_children, &e).ok && tell_start(c, &e).ok)
+		return;
+	lk_log_err(&e, "process", c->name, NULL);
+	if (c->pid) {
+		kill(c->pid, SIGKILL);
+		return;
+	}
+	c->deaths++;
+	lk_timer_at(c->restart, lk_loop_now_ms(c->s->loop) + restart_delay(c));
 }
 
 /* Before everything served once a death is no accident: the words are in the log, the operator
@@ -681,7 +698,7 @@ became_ready(struct child *c)
 		return;
 	s->all_ready = true;
 	lk_log(LK_LOG_NOTICE, "ready", "program", s->program->config->program, NULL);
-	lk_notify("READY=1");
+	lk_notify_ready();
 }
 
 static struct lk_result
@@ -721,7 +738,7 @@ on_control(void *ctx, unsigned ready)
 			kill(pid, SIGKILL);
 		return;
 	}
-	lk_watch_want(c->watch, LK_READABLE | (lk_channel_queued(c->control) ? LK_WRITABLE : 0));
+	watch_control(c);
 }
 
 static void
@@ -735,24 +752,32 @@ on_pong(void *ctx, uint64_t tag, const struct lk_message *m, const struct lk_err
 	c->pinged_ms = 0;
 }
 
+static bool
+end_hung(const struct child *c, const char *how)
+{
+	struct lk_err e;
+
+	lk_err_set(&e, LK_R_ROLE_HUNG, "%s %s", c->name, how);
+	lk_log_err(&e, NULL);
+	kill(c->pid, SIGKILL);
+	return false;
+}
+
 /* False when it hangs. */
 static bool
 ping(struct child *c, int64_t now)
 {
 	struct lk_err e = { .reason = LK_R_NONE };
 
+	if (!c->control)
+		return true; /* its end is on its way, or its start */
 	if (!c->ready)
-		return true;
-	if (c->pinged_ms) {
-		if (now - c->pinged_ms < HUNG_MS)
-			return true;
-		lk_err_set(&e, LK_R_ROLE_HUNG, "%s does not answer", c->name);
-		lk_log_err(&e, NULL);
-		kill(c->pid, SIGKILL);
-		return false;
-	}
+		return now - c->started_ms < START_MS || end_hung(c, "does not get ready");
+	if (c->pinged_ms)
+		return now - c->pinged_ms < HUNG_MS || end_hung(c, "does not answer");
 	if (lk_channel_request(c->control, LK_BODY_ping, lk_slice(NULL, 0), on_pong, c, 0, &e).ok)
 		c->pinged_ms = now;
+	watch_control(c);
 	return true;
 }
 
@@ -822,9 +847,14 @@ start_children(struct supervisor *s, struct lk_err *e)
 static int64_t
 watchdog_ms(void)
 {
-	const char *text = getenv("WATCHDOG_USEC");
-	uint64_t us;
+	const char *text = getenv("WATCHDOG_USEC"), *whose = getenv("WATCHDOG_PID");
+	uint64_t us, pid;
 
+	/* sd_watchdog_enabled(3): it may be meant for another process. */
+	if (whose &&
+		(!lk_parse_u64(lk_slice_str(whose), "WATCHDOG_PID", 1, INT32_MAX, &pid, NULL).ok ||
+			pid != (uint64_t)getpid()))
+		return PING_MS;
 	if (!text ||
 		!lk_parse_u64(lk_slice_str(text), "WATCHDOG_USEC", 200000, INT64_MAX, &us, NULL).ok)
 		return PING_MS;
@@ -837,6 +867,7 @@ supervisor_init(struct supervisor *s, struct lk_err *e)
 	LK_TRY(lk_loop_new(&lk_clock_system, &s->loop, e));
 	LK_TRY(lk_signal_new(s->loop, SIGTERM, on_stop_signal, s, &s->on_term, e));
 	LK_TRY(lk_signal_new(s->loop, SIGINT, on_stop_signal, s, &s->on_int, e));
+	LK_TRY(lk_signal_new(s->loop, SIGHUP, on_stop_signal, s, &s->on_hup, e));
 	LK_TRY(lk_signal_new(s->loop, SIGCHLD, on_child, s, &s->on_chld, e));
 	LK_TRY(lk_timer_new(s->loop, on_ping, s, &s->ping, e));
 	LK_TRY(lk_timer_new(s->loop, on_stop_late, s, &s->stop, e));
@@ -876,6 +907,7 @@ supervisor_done(struct supervisor *s)
 	lk_timer_free(s->stop);
 	lk_signal_free(s->on_term);
 	lk_signal_free(s->on_int);
+	lk_signal_free(s->on_hup);
 	lk_signal_free(s->on_chld);
 	lk_loop_free(s->loop);
 }

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,18 +25,50 @@
 
 #define UID_BASE 61440
 
+/* --- faults that the machine does not give by itself ------------------------------------------ */
+
+/* Seen by the supervisor, too, which is another process. Its loop keeps the true time: what it sets
+ * after the clock was put forward comes late. */
+static struct faults {
+	_Atomic int forks;       /* that fail from now on */
+	_Atomic int64_t skew_ms; /* of the clock that its timers and limits go by */
+} * faults;
+static pid_t tester;
+
+pid_t __wrap_fork(void);
+pid_t __real_fork(void);
+int64_t __wrap_lk_loop_now_ms(const struct lk_loop *l);
+int64_t __real_lk_loop_now_ms(const struct lk_loop *l);
+
+pid_t
+__wrap_fork(void)
+{
+	if (getpid() == tester || faults->forks == 0)
+		return __real_fork();
+	faults->forks--;
+	errno = EAGAIN;
+	return -1;
+}
+
+int64_t
+__wrap_lk_loop_now_ms(const struct lk_loop *l)
+{
+	return __real_lk_loop_now_ms(l) + (faults ? faults->skew_ms : 0);
+}
+
 /* --- the daemon ------------------------------------------------------------------------------- */
 
 struct config {
 	struct lk_config_common common;
 	char listen[LK_CONFIG_TEXT_MAX];
-	bool fail;
+	bool fail, hang;
 };
 
 static const struct lk_config_key keys[] = {
 	LK_CONFIG_COMMON("/nonexistent"),
 	LK_CONFIG_TEXT(struct config, listen, "front", "listen", "unix:test.sock", "Where."),
 	LK_CONFIG_BOOL(struct config, fail, "keeper", "fail", "no", "Whether it cannot start."),
+	LK_CONFIG_BOOL(struct config, hang, "keeper", "hang", "no", "Whether it starts for ever."),
 };
 
 static const struct lk_config_spec config_spec = { "test", "/nonexistent/test.conf", keys,
@@ -135,6 +169,12 @@ keeper_open(struct lk_process *p, struct lk_err *e)
 	char path[PATH_MAX];
 
 	LK_REQUIRE(!c->fail, e, LK_R_CERT_TIME, "told to fail");
+	if (c->hang) {
+		LK_TRY(lk_path_join(p->state_dir, "started", path, sizeof path, e));
+		LK_TRY(lk_file_replace(path, LK_SLICE_LIT("no"), 0600, e));
+		for (;;)
+			pause();
+	}
 	LK_TRY(lk_path_join(p->state_dir, "key", path, sizeof path, e));
 	return lk_file_read(path, &key, e);
 }
@@ -227,6 +267,20 @@ unix_address(const struct fixture *f, const char *name, struct sockaddr_un *ret)
 	path_of(f, name, path);
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(ret->sun_path, path, strlen(path) + 1);
+}
+
+/* Datagrams until no more are taken. */
+static void
+keep_manager_busy(const struct fixture *f)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa;
+
+	unix_address(f, "notify.sock", &sa);
+	while (sendto(fd, "WATCHDOG=1", 10, MSG_DONTWAIT, (struct sockaddr *)&sa, sizeof sa) > 0)
+		continue;
+	assert_int_equal(errno, EAGAIN);
+	close(fd);
 }
 
 static void
@@ -330,6 +384,8 @@ setup(void **state)
 	path_of(&f, "keeper/key", path);
 	assert_true(lk_file_create(path, LK_SLICE_LIT("secret"), 0600, NULL).ok);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	faults->forks = 0;
+	faults->skew_ms = 0;
 	*state = &f;
 	return 0;
 }
@@ -395,8 +451,77 @@ test_signals_to_roles(void **state)
 	assert_int_equal(kill((pid_t)front, SIGINT), 0);
 	assert_int_equal(kill((pid_t)front, SIGTERM), 0);
 	assert_int_equal(kill((pid_t)keeper, SIGTERM), 0);
+	assert_int_equal(kill((pid_t)keeper, SIGHUP), 0);
 	assert_int_equal(ask(f, 'f'), front);
 	assert_int_equal(ask(f, 'k'), keeper);
+	stop(f);
+}
+
+/* The terminal is gone: an orderly end, not a sudden one. */
+static void
+test_hangup(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "[log]\nlevel = error\n");
+	expect_notified(f, "READY=1");
+	assert_int_equal(kill(f->supervisor, SIGHUP), 0);
+	assert_int_equal(end_of(f->supervisor), 0);
+	expect_notified(f, "STOPPING=1");
+	expect_no_process();
+}
+
+/* The machine has no process to give for a moment: those that serve go on. */
+static void
+test_no_process_to_be_had(void **state)
+{
+	struct fixture *f = *state;
+	long front, keeper;
+
+	start(f, "[log]\nlevel = error\n");
+	expect_notified(f, "READY=1");
+	front = ask(f, 'f');
+	keeper = ask(f, 'k');
+	faults->forks = 2;
+	assert_int_equal(kill((pid_t)keeper, SIGKILL), 0);
+	ask_for_new(f, 'k', keeper);
+	assert_int_equal(faults->forks, 0);
+	assert_int_equal(ask(f, 'f'), front);
+	stop(f);
+}
+
+/* A role that never gets ready is ended as one that never answers. */
+static void
+test_endless_start(void **state)
+{
+	struct fixture *f = *state;
+	char path[96];
+
+	setenv("WATCHDOG_USEC", "200000", 1); /* it looks after its roles ten times a second */
+	start(f, "[keeper]\nhang = yes\n[log]\nlevel = error\n");
+	path_of(f, "keeper/started", path);
+	while (access(path, F_OK) < 0)
+		sched_yield();
+	unsetenv("WATCHDOG_USEC");
+	faults->skew_ms = 301 * 1000;
+	assert_int_equal(end_of(f->supervisor), lk_reason_exit_code(LK_R_ROLE_START));
+	expect_no_process();
+}
+
+/* A manager that does not read for a moment hears that all is ready nevertheless. */
+static void
+test_busy_manager(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sa;
+
+	keep_manager_busy(f);
+	start(f, "[log]\nlevel = error\n");
+	unix_address(f, "test.sock", &sa);
+	while (access(sa.sun_path, F_OK) < 0)
+		sched_yield();
+	assert_true(ask(f, 'k') > 0); /* all serve: what is said next finds a full queue */
+	expect_notified(f, "READY=1");
 	stop(f);
 }
 
@@ -549,6 +674,10 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_killed_role_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_signals_to_roles, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hangup, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_process_to_be_had, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_endless_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_busy_manager, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offender, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_supervisor_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failed_start, setup, teardown),
@@ -560,5 +689,8 @@ main(int argc, char **argv)
 
 	if (argc > 1)
 		return lk_program_main(&program, argc, argv);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	faults = mmap(
+		NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	tester = getpid();
+	return faults == MAP_FAILED || cmocka_run_group_tests(tests, NULL, NULL);
 }
