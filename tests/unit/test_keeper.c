@@ -152,6 +152,32 @@ test_recorded_before_signed(void **state)
 	site_done(&s);
 }
 
+/*= Latchkey refusals: what a known device is refused for stands in its timeline =*/
+static void
+test_refusals_of_known_devices(void **state)
+{
+	LK_CLEANUP(pki_id_done) struct pki_id twin;
+	struct site s;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_ENROLLED);
+	/* By its IDevID, and by its LDevID. */
+	assert_int_equal(
+		site_ask(&s, &s.pki.device.chain, LK_EP_EST_SERVERKEYGEN, LK_SLICE_LIT("x")), 501);
+	assert_string_equal(site_event(&s, "refused")->device_id, site_device(&s)->id);
+	assert_int_equal(site_ask(&s, &s.ldevid, LK_EP_EST_FULLCMC, LK_SLICE_LIT("x")), 501);
+	assert_string_equal(site_event(&s, "refused")->device_id, site_device(&s)->id);
+	/* Who only says the same of himself, and who is nobody. */
+	pki_issue(&s.pki.stranger_ca,
+		&(struct pki_spec){ .cn = "Twin", .serial_number = PKI_SERIAL }, &twin);
+	site_ask(&s, &twin.chain, LK_EP_BRSKI_REQUESTVOUCHER, LK_SLICE_LIT("x"));
+	assert_string_equal(site_event(&s, "refused")->device_id, "");
+	site_ask(&s, NULL, LK_EP_BRSKI_REQUESTVOUCHER, LK_SLICE_LIT("x"));
+	assert_string_equal(site_event(&s, "refused")->device_id, "");
+	site_done(&s);
+}
+
 /*= Latchkey refusals: what never became a request reaches the ledger, too =*/
 static void
 test_what_others_refused(void **state)
@@ -193,6 +219,7 @@ main(void)
 		cmocka_unit_test(test_overdue),
 		cmocka_unit_test(test_recorded_before_signed),
 		cmocka_unit_test(test_what_others_refused),
+		cmocka_unit_test(test_refusals_of_known_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

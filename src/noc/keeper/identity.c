@@ -278,16 +278,54 @@ lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body *w, struc
 	return lk_device_not_denied(ret_device, e);
 }
 
+/* The device whose IDevID has this key. */
+static struct lk_result
+born_with(struct lk_turn *t, const struct lk_cert *c, char ret_id[static LK_ID_MAX],
+	bool *ret_found, struct lk_err *e)
+{
+	struct lk_scan scan = { .index = LK_DEVICE_BY_SPKI, .prefix = 1 };
+	LK_CLEANUP(lk_record_done) struct lk_device_record d = LK_RECORD_INIT(device);
+	uint8_t digest[LK_SHA256_LEN];
+
+	lk_sha256_of(lk_cert_spki(c), digest);
+	lk_hex(LK_SLICE_ARRAY(digest), d.idevid_spki);
+	LK_TRY(lk_store_next(lk_turn_store(t), &scan, &d.record, ret_found, e));
+	if (*ret_found)
+		memcpy(ret_id, d.id, LK_ID_MAX);
+	return LK_OK;
+}
+
+/* The device to which this certificate was given, if it is the one that was. */
+static struct lk_result
+given_to(
+	struct lk_turn *t, const struct lk_cert *c, char ret_id[static LK_ID_MAX], struct lk_err *e)
+{
+	LK_CLEANUP(lk_record_done) struct lk_certificate_record r = LK_RECORD_INIT(certificate);
+	bool found;
+
+	memcpy(r.issuer, keeper_of(t)->device_ca.id, sizeof r.issuer);
+	lk_cert_serial(c, r.serial);
+	LK_TRY(lk_store_find(lk_turn_store(t), LK_CERTIFICATE_BY_SERIAL, &r.record, &found, e));
+	if (found && lk_slice_eq(lk_blob_slice(&r.der), lk_cert_der(c)))
+		memcpy(ret_id, r.device_id, LK_ID_MAX);
+	return LK_OK;
+}
+
 struct lk_result
-lk_identity_describe(const struct lk_web_request_body *w, json_t *payload, struct lk_err *e)
+lk_identity_describe(struct lk_turn *t, const struct lk_web_request_body *w, json_t *payload,
+	char ret_device[static LK_ID_MAX], struct lk_err *e)
 {
 	LK_CLEANUP(lk_certs_done) struct lk_certs chain = { .n = 0 };
 	char text[LK_CERT_NAME_MAX];
+	bool found;
 
 	if (!parse_chain(w, &chain, NULL).ok || chain.n == 0)
 		return LK_OK; /* nothing that has a name */
 	lk_cert_subject_text(chain.v[0], text, sizeof text);
 	LK_TRY(lk_json_set(payload, "subject", json_string(text), e));
 	lk_cert_issuer_text(chain.v[0], text, sizeof text);
-	return lk_json_set(payload, "issuer", json_string(text), e);
+	LK_TRY(lk_json_set(payload, "issuer", json_string(text), e));
+	/* TLS has proved the key, whatever the certificate is worth. */
+	LK_TRY(born_with(t, chain.v[0], ret_device, &found, e));
+	return found ? LK_OK : given_to(t, chain.v[0], ret_device, e);
 }

@@ -150,9 +150,9 @@ LK_RESULT lk_identity_ldevid(struct lk_turn *t, const struct lk_web_request_body
  * When it fails nobody is known. */
 LK_RESULT lk_identity_reload(struct lk_keeper *k, struct lk_err *e);
 /* Adds subject and issuer of the client's certificate to an event's payload, as far as there are.
- */
-LK_RESULT lk_identity_describe(
-	const struct lk_web_request_body *w, json_t *payload, struct lk_err *e);
+ * ret_device: the known device that it proved to be, trusted or not; else as it was. */
+LK_RESULT lk_identity_describe(struct lk_turn *t, const struct lk_web_request_body *w,
+	json_t *payload, char ret_device[static LK_ID_MAX], struct lk_err *e);
 struct manufacturer *lk_identity_manufacturer(struct lk_keeper *k, const char *id);
 
 /* --- admission.c ------------------------------------------------------------------------------ */

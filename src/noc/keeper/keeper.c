@@ -168,6 +168,7 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 {
 	LK_CLEANUP(lk_buf_done) struct lk_buf text = LK_BUF_INIT(LK_PAYLOAD_MAX);
 	json_auto_t *payload = json_object();
+	char device[LK_ID_MAX] = "";
 	struct lk_event ev = {
 		.type = "refused", .actor = lk_role_name(m->from), .reason = why->reason
 	};
@@ -182,7 +183,8 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 				json_string(lk_endpoint_info((enum lk_ep)w->endpoint)->path), e));
 		if (w->label[0])
 			LK_TRY(lk_json_set(payload, "label", json_string(w->label), e));
-		LK_TRY(lk_identity_describe(w, payload, e));
+		/*= Latchkey refusals: what a known device is refused for stands in its timeline =*/
+		LK_TRY(lk_identity_describe(t, w, payload, device, e));
 	}
 	if (m->body && m->type == LK_BODY_refused)
 		LK_TRY(lk_refusals_describe(m->body, payload, e));
@@ -195,6 +197,7 @@ record_refusal(struct lk_turn *t, const struct lk_message_in *m, const struct lk
 	}
 	LK_TRY(lk_json_print(payload, &text, e));
 	ev.payload = lk_buf_slice(&text);
+	ev.device_id = device[0] ? device : NULL;
 	return lk_turn_event(t, &ev, NULL, e);
 }
 
