@@ -597,7 +597,7 @@ process_done(struct lk_process *p)
 	struct lk_process_private *priv = p->private;
 	struct link *l;
 
-	if (priv->work->close && priv->phase != PHASE_WAITING)
+	if (priv->work->close)
 		priv->work->close(p);
 	while ((l = priv->links)) {
 		priv->links = l->next;

@@ -67,7 +67,9 @@ struct lk_role_work {
 	/* Orderly end asked for: accept no more, finish, call lk_process_end(). NULL: ends at once.
 	 */
 	void (*stop)(struct lk_process *p);
-	void (*close)(struct lk_process *p); /* frees p->state; the loop still exists */
+	/* Frees p->state, which is half made where open failed, and NULL where it was not called;
+	 * the loop still exists. */
+	void (*close)(struct lk_process *p);
 };
 
 struct lk_process {
