@@ -338,6 +338,26 @@ test_renewal(void **state)
 	site_done(&s);
 }
 
+/*= Latchkey EST: nobody gets more certificates in a day than renewal can need =*/
+static void
+test_too_many_renewals(void **state)
+{
+	struct site s;
+	int i;
+
+	(void)state;
+	site_init(&s, "allow");
+	site_until(&s, SITE_DONE);
+	renewal_request(&s, s.ldevid_key);
+	for (i = 1; i < 32; i++)
+		assert_int_equal(ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL), 200);
+	assert_int_equal(ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL), 429);
+	assert_site_refused(&s, LK_R_EST_TOO_MANY);
+	s.clock.seconds += PKI_DAY;
+	assert_int_equal(ask(&s, &s.ldevid, LK_EP_EST_SIMPLEREENROLL), 200);
+	site_done(&s);
+}
+
 static void
 test_renewals_that_are_none(void **state)
 {
@@ -374,6 +394,7 @@ main(void)
 		cmocka_unit_test(test_overtaken_while_it_is_signed),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_renewals_that_are_none),
+		cmocka_unit_test(test_too_many_renewals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

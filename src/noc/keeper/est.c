@@ -13,8 +13,10 @@
 #include "base/encode.h"
 
 #define LINE_MAX_BODY \
-	1000             /* characters up to which one line serves every client, doc/PROTOCOL.md */
-#define SERIAL_OCTETS 16 /* random, so that a restored backup never leads to reuse */
+	1000 /* characters up to which one line serves every client, doc/PROTOCOL.md */
+#define SERIAL_OCTETS      16 /* random, so that a restored backup never leads to reuse */
+#define CERTIFICATES_A_DAY 32
+#define DAY_SECONDS        86400
 
 static lk_turn_handler certificate_signed;
 
@@ -88,6 +90,28 @@ check_csr(struct lk_turn *t, const struct lk_web_request_body *w, const struct l
 
 /* --- issuing ---------------------------------------------------------------------------------- */
 
+/* Each stays on record for good: who is let in shall not fill the store. */
+static struct lk_result
+check_number(struct lk_turn *t, const char *holder, struct lk_err *e)
+{
+	struct lk_scan scan = {
+		.index = LK_CERTIFICATE_BY_DEVICE, .prefix = 1, .descending = true
+	};
+	LK_CLEANUP(lk_record_done) struct lk_certificate_record c = LK_RECORD_INIT(certificate);
+	bool found;
+	int i;
+
+	memcpy(c.device_id, holder, sizeof c.device_id);
+	for (i = 0; i < CERTIFICATES_A_DAY; i++) {
+		LK_TRY(lk_store_next(lk_turn_store(t), &scan, &c.record, &found, e));
+		if (!found || has_passed(c.not_before, DAY_SECONDS, lk_turn_now(t)))
+			return LK_OK;
+	}
+	/*= Latchkey EST: nobody gets more certificates in a day than renewal can need =*/
+	return lk_fail(e, LK_R_EST_TOO_MANY, "%d certificates were given since yesterday",
+		CERTIFICATES_A_DAY);
+}
+
 /* Under a new serial number. */
 static struct lk_result
 insert_certificate(struct lk_turn *t, const struct order *o, struct lk_certificate_record *cert,
@@ -106,6 +130,8 @@ insert_certificate(struct lk_turn *t, const struct order *o, struct lk_certifica
 		LK_SLICE_LIT("issued"), "status", cert->status, sizeof cert->status, e));
 	LK_TRY(lk_slice_to_str(lk_slice_str(o->of), "run", cert->run_id, sizeof cert->run_id, e));
 	memcpy(cert->device_id, o->device ? o->device->id : cert->run_id, sizeof cert->device_id);
+	if (cert->device_id[0])
+		LK_TRY(check_number(t, cert->device_id, e));
 	cert->not_before = lk_turn_now(t) - LK_VOUCHER_CLOCK_SKEW;
 	cert->not_after = lk_turn_now(t) + (i->seconds < left ? i->seconds : left);
 	return lk_turn_insert(t, &cert->record, e);
