@@ -58,7 +58,7 @@ lk_key_read_guarded(const char *path, uint8_t *dst, size_t cap, size_t *ret_n, s
 }
 
 struct lk_result
-lk_evp_decode_pem(OSSL_LIB_CTX *lib, const char *propq, struct lk_slice pem, const char *what,
+lk_evp_decode_pem(OSSL_LIB_CTX *lib, const char *propq, struct lk_slice pem, const char *else_say,
 	EVP_PKEY **ret, struct lk_err *e)
 {
 	LK_CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
@@ -66,7 +66,7 @@ lk_evp_decode_pem(OSSL_LIB_CTX *lib, const char *propq, struct lk_slice pem, con
 
 	if (bio)
 		key = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL, lib, propq);
-	LK_OSSL(key, e, LK_R_KEY_STORE, "%s is not an unencrypted PEM private key", what);
+	LK_OSSL(key, e, LK_R_KEY_STORE, "%s", else_say);
 	*ret = key;
 	return LK_OK;
 }
@@ -100,12 +100,14 @@ generate(const char *where, enum lk_key_type type, EVP_PKEY **ret, struct lk_err
 static struct lk_result
 load(const char *where, EVP_PKEY **ret, struct lk_err *e)
 {
+	char else_say[LK_ERR_MSG_MAX];
 	uint8_t pem[LK_KEY_PEM_MAX];
 	struct lk_result r;
 	size_t n;
 
+	snprintf(else_say, sizeof else_say, "%s is not an unencrypted PEM private key", where);
 	LK_TRY(lk_key_read_guarded(where, pem, sizeof pem, &n, e));
-	r = lk_evp_decode_pem(NULL, NULL, lk_slice(pem, n), where, ret, e);
+	r = lk_evp_decode_pem(NULL, NULL, lk_slice(pem, n), else_say, ret, e);
 	lk_wipe(pem, sizeof pem);
 	return r;
 }

@@ -36,9 +36,9 @@ LK_RESULT lk_evp_generate(OSSL_LIB_CTX *lib, const char *propq, enum lk_key_type
 LK_RESULT lk_key_read_guarded(
 	const char *path, uint8_t *dst, size_t cap, size_t *ret_n, struct lk_err *e);
 #define LK_KEY_PEM_MAX 8192 /* an RSA-3072 key takes 2.5 kB */
-/* A private key, decoded by lib's providers; `what` names it in the error. */
+/* A private key, decoded by lib's providers; `else_say` is the error's message. */
 LK_RESULT lk_evp_decode_pem(OSSL_LIB_CTX *lib, const char *propq, struct lk_slice pem,
-	const char *what, EVP_PKEY **ret, struct lk_err *e);
+	const char *else_say, EVP_PKEY **ret, struct lk_err *e);
 /* Writes it where nothing is yet; durable on return. */
 LK_RESULT lk_evp_write_pem(OSSL_LIB_CTX *lib, const char *propq, const EVP_PKEY *key,
 	const char *path, struct lk_err *e);

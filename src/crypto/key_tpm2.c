@@ -69,8 +69,8 @@ enter(struct sealed *s, struct lk_err *e)
 		return LK_OK;
 	make_room();
 	LK_TRY(library(&lib, e));
-	LK_TRY(lk_evp_decode_pem(
-		lib, "?" TPM_ONLY, lk_slice(s->pem, s->n), "the TPM key", &s->loaded, e));
+	LK_TRY(lk_evp_decode_pem(lib, "?" TPM_ONLY, lk_slice(s->pem, s->n),
+		"the TPM does not load the key", &s->loaded, e));
 	resident = s;
 	return LK_OK;
 }
