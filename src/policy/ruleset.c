@@ -132,13 +132,27 @@ note(json_t *element, const char *set)
 	return json_pack("{s:{s:s,s:o,s:s}}", "set", "op", "update", "elem", element, "set", set);
 }
 
-/* So many a second from each port. What goes beyond, or finds no room in the set, is no match. */
+/* So many a second from each port, and so many at once. What goes beyond, or finds no room in the
+ * set, is no match. */
+static json_t *
+limited(int a_second, int at_once, const char *set)
+{
+	return json_pack("{s:{s:s,s:o,s:[{s:{s:i,s:i,s:s}}],s:s}}", "set", "op", "add", "elem",
+		PORT, "stmt", "limit", "rate", a_second, "burst", at_once, "per", "second", "set",
+		set);
+}
+
 static json_t *
 at_most(int a_second, const char *set)
 {
-	return json_pack("{s:{s:s,s:o,s:[{s:{s:i,s:i,s:s}}],s:s}}", "set", "op", "add", "elem",
-		PORT, "stmt", "limit", "rate", a_second, "burst", a_second, "per", "second", "set",
-		set);
+	return limited(a_second, a_second, set);
+}
+
+/* MAC and IP addresses are free: one port takes a small share of a set that all ports note in. */
+static json_t *
+now_and_then(const char *set)
+{
+	return limited(1, 40, set);
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
@@ -234,6 +248,7 @@ add_ingress_sets(struct builder *b)
 	static const char *const counters[] = { "stranger_dropped", "device_dropped", "moved",
 		NULL };
 	static const char *const rates[] = { "rate_eapol", "rate_join", "rate_mdns", "rate_nd" };
+	static const char *const noted[] = { "rate_seen", "rate_moved", "rate_foreign4" };
 	size_t i;
 
 	add_names(b, "counter", counters);
@@ -249,6 +264,8 @@ add_ingress_sets(struct builder *b)
 		LK_RULESET_ALARMS_MAX);
 	for (i = 0; i < LK_ARRAY_LEN(rates); i++)
 		add_timed_set(b, rates[i], json_string("ifname"), 60, LK_RULESET_PORTS_MAX);
+	for (i = 0; i < LK_ARRAY_LEN(noted); i++)
+		add_timed_set(b, noted[i], json_string("ifname"), 300, LK_RULESET_PORTS_MAX);
 }
 
 /* nft 1.0.6 takes one device in JSON: a base chain a port, each no more than a goto. */
@@ -304,8 +321,10 @@ add_stranger(struct builder *b, const struct texts *t)
 {
 	/*= Latchkey enforcement: a MAC address that lives on one port is refused on another =*/
 	/* Two rules: a full set ends the first one early, and never the second. */
-	RULE(b, "stranger", is(MAC, "@known"), note(concat2(PORT, MAC), "@moved"));
+	RULE(b, "stranger", is(MAC, "@known"), now_and_then("@rate_moved"),
+		note(concat2(PORT, MAC), "@moved"));
 	RULE(b, "stranger", is(MAC, "@known"), counter("moved"), DROP);
+	RULE(b, "stranger", now_and_then("@rate_seen"), note(concat2(PORT, MAC), "@seen"));
 	RULE(b, "stranger", link_local(), is(payload("ip6", "daddr"), t->router),
 		is_number(payload("tcp", "dport"), t->join_port), syn_only("=="),
 		at_most(20, "@rate_join"), ACCEPT);
@@ -333,7 +352,8 @@ add_device(struct builder *b, const struct texts *t)
 
 	RULE(b, "arp", is(payload("arp", "saddr ip"), "0.0.0.0"), ACCEPT); /* RFC 5227: a probe */
 	RULE(b, "arp", is(concat3(PORT, MAC, payload("arp", "saddr ip")), "@bound4"), ACCEPT);
-	RULE(b, "arp", note(concat3(PORT, MAC, payload("arp", "saddr ip")), "@foreign4"));
+	RULE(b, "arp", now_and_then("@rate_foreign4"),
+		note(concat3(PORT, MAC, payload("arp", "saddr ip")), "@foreign4"));
 	RULE(b, "arp", counter("device_dropped"), DROP);
 
 	RULE(b, "device4", is(concat3(PORT, MAC, payload("ip", "saddr")), "@bound4"), ACCEPT);
@@ -341,7 +361,8 @@ add_device(struct builder *b, const struct texts *t)
 		is(payload("ip", "daddr"), "255.255.255.255"),
 		is_number(payload("udp", "sport"), DHCP_CLIENT),
 		is_number(payload("udp", "dport"), DHCP_SERVER), ACCEPT);
-	RULE(b, "device4", note(concat3(PORT, MAC, payload("ip", "saddr")), "@foreign4"));
+	RULE(b, "device4", now_and_then("@rate_foreign4"),
+		note(concat3(PORT, MAC, payload("ip", "saddr")), "@foreign4"));
 	RULE(b, "device4", counter("device_dropped"), DROP);
 
 	add_neighbour_discovery(b, "device6", t);
@@ -362,7 +383,6 @@ add_netdev(struct builder *b, const struct lk_ruleset *r, const struct texts *t)
 	RULE(b, "ingress", set_mark(MARK, json_integer(0)));
 	RULE(b, "ingress", is_number(payload("ether", "type"), ETHERTYPE_EAPOL),
 		at_most(100, "@rate_eapol"), ACCEPT);
-	RULE(b, "ingress", note(concat2(PORT, MAC), "@seen"));
 	RULE(b, "ingress", set_mark(MARK, map(concat2(PORT, MAC), "@admitted")));
 	RULE(b, "ingress", match("!=", MARK, json_integer(0)), jump("device"));
 	RULE(b, "ingress", jump("stranger"));
